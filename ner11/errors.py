@@ -1,0 +1,18 @@
+"""The one exception for mistakes that a user can mend."""
+
+from pathlib import Path
+
+
+class Ner11Error(Exception):
+    """A mistake in the input or the settings, told in one line: where, what, and what to do next.
+
+    Args:
+        what: What is wrong, as a clause.
+        where: The file (with line and column if known), data set or setting at fault.
+        fix: What to do next, as an imperative sentence without its final period.
+    """
+
+    def __init__(self, what: str, *, where: str | Path | None = None, fix: str | None = None) -> None:
+        self.what, self.where, self.fix = what, where, fix
+        line = f"{where}: {what}" if where is not None else what
+        super().__init__(f"{line}. {fix}." if fix else f"{line}.")

@@ -1,0 +1,1 @@
+"""Evaluation: scores by source and label, gates, and the report."""

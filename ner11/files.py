@@ -1,0 +1,82 @@
+"""Outputs that are written whole or not at all: a partial sibling first, then a rename."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import srsly
+
+
+def _sibling(path: Path, state: str) -> Path:
+    return path.with_name(f".{path.name}.{state}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Args:
+        path: The file; its folder is made if it is missing.
+        text: The content, written as UTF-8.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _sibling(path, "partial")
+    try:
+        partial.write_text(text, encoding="utf8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON with sorted keys, whole or not at all. Raises OSError as `write_text` does."""
+    write_text(path, srsly.json_dumps(data, indent=2, sort_keys=True) + "\n")
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def swap_in(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of `path`; the old one is deleted only once the new one stands."""
+    old = _sibling(path, "old")
+    _clear(old)
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+    _clear(old)
+
+
+@contextmanager
+def replaced_dir(path: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: The folder to replace.
+
+    Yields:
+        The partial folder to write into. After an error it is deleted and `path` is as it was; after a kill
+        the next call clears what was left and puts a folder caught between two renames back.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial, old = _sibling(path, "partial"), _sibling(path, "old")
+    if old.exists() and not path.exists():
+        old.rename(path)
+    _clear(partial)
+    partial.mkdir()
+    try:
+        yield partial
+        swap_in(partial, path)
+    finally:
+        if partial.exists():
+            shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Code that travels inside the packaged model. Nothing here imports the rest of ner11."""

@@ -1,0 +1,88 @@
+r"""Inline markup, as in Rasa's training files: `[APT28](THREAT_ACTOR) used [Mimikatz](TOOL).`
+
+`\[` and `\]` are literal brackets; any other backslash is itself. One file is one text and one group.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ner11.annotation import AnnotatedText, LabelledSpan
+from ner11.errors import Ner11Error
+from ner11.readers import readers
+from ner11.readers.files import read_utf8
+
+_TOKEN = re.compile(r"\\[\[\]]|\[|\](?:\((?P<label>[^()\s]*)\))?")
+
+
+def parse_inline(markup: str, *, where: str) -> AnnotatedText:
+    """Parse one marked-up text.
+
+    Args:
+        markup: The text with its markup.
+        where: Name of the file, for messages.
+
+    Raises:
+        Ner11Error: If a bracket has no partner, markup is nested, a span is empty, crosses a line break or has a
+            blank at its edge, or a label is missing; the message names line and column.
+    """
+
+    def damaged(what: str, at: int, fix: str) -> Ner11Error:
+        line, column = markup.count("\n", 0, at) + 1, at - markup.rfind("\n", 0, at)
+        return Ner11Error(what, where=f"{where}:{line}:{column}", fix=fix)
+
+    parts: list[str] = []
+    spans: list[LabelledSpan] = []
+    length = last = 0
+    opened: tuple[int, int] | None = None  # (place in the markup, place in the text)
+
+    def literal(piece: str) -> None:
+        nonlocal length
+        parts.append(piece)
+        length += len(piece)
+
+    for match in _TOKEN.finditer(markup):
+        literal(markup[last : match.start()])
+        last = match.end()
+        token = match.group()
+        if token.startswith("\\"):
+            literal(token[1])
+        elif token == "[":
+            if opened:
+                raise damaged("a '[' inside an entity", match.start(), r"Write a literal bracket as \[")
+            opened = match.start(), length
+        else:
+            if not opened:
+                raise damaged("a ']' without its '['", match.start(), r"Write a literal bracket as \]")
+            if not match["label"]:
+                raise damaged("an entity without (LABEL) behind its ']'", match.start(), "Write [surface](LABEL)")
+            at, start = opened
+            surface = "".join(parts)[start:]
+            if not surface or surface != surface.strip() or "\n" in surface:
+                problem = "an empty entity" if not surface else "an entity with a blank at its edge or a line break"
+                raise damaged(problem, at, "Mark the bare name on one line")
+            spans.append(LabelledSpan(start, length, frozenset({match["label"]}), origin=match["label"]))
+            opened = None
+    if opened:
+        raise damaged("a '[' without its ']'", opened[0], r"Close the entity, or write a literal bracket as \[")
+    literal(markup[last:])
+    return AnnotatedText("".join(parts), spans, where=where)
+
+
+@readers("inline")
+def read_inline(path: Path) -> Iterator[AnnotatedText]:
+    """Read a folder of `.md` files with inline markup, in the order of their names.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        Ner11Error: If a file is damaged, or the folder is missing or holds none.
+    """
+    files = sorted(path.glob("*.md"))
+    if not files:
+        raise Ner11Error("no .md files here", where=path, fix="Put marked-up texts there or correct the path")
+    for file in files:
+        text = parse_inline(read_utf8(file).replace("\r\n", "\n").rstrip("\n"), where=str(file))
+        text.group = file.stem
+        yield text

@@ -1,0 +1,125 @@
+"""The pip-installable package: `spacy package` with the component's code inside and a complete meta.json."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.cli.package import package as spacy_package
+
+import ner11
+from ner11.datasets import Dataset
+from ner11.errors import Ner11Error
+from ner11.files import write_text
+
+_PIPELINE = Path(ner11.__file__).parent / "pipeline"
+CODE = ("scoring", "transformer", "windows")
+"""Modules of `ner11/pipeline` that travel inside the package. (`spacy package --code` imports each file by itself, so
+that none could import another.)"""
+
+
+def _performance(metrics: dict[str, Any]) -> dict[str, Any]:
+    micro = metrics["overall"]["micro"]
+    return {
+        "ents_p": micro["precision"],
+        "ents_r": micro["recall"],
+        "ents_f": micro["f1"],
+        "ents_per_type": {
+            label: {"p": row["precision"], "r": row["recall"], "f": row["f1"], "support": row["support"]}
+            for label, row in metrics["overall"]["labels"].items()
+        },
+    }
+
+
+def build_meta(
+    model: Path, *, name: str, version: str, metrics: dict[str, Any], datasets: Sequence[Dataset], definitions: dict[str, str]
+) -> dict[str, Any]:
+    """Complete the meta.json of a trained pipeline.
+
+    Args:
+        model: Folder of the pipeline.
+        name: Name of the package without its language.
+        version: Version of the package.
+        metrics: As in `training/metrics.json`.
+        datasets: The data sets that it was trained on.
+        definitions: Definition of each active label.
+
+    Returns:
+        The meta data: scores on test, sources with their licences, encoder, head, and the label scheme.
+    """
+    meta = srsly.read_json(model / "meta.json")
+    labels = sorted(meta["labels"].get("ner", []))
+    meta.update(
+        name=name,
+        version=version,
+        description=f"Named entities of the domain {metrics['model']['domain']}: {len(labels)} labels.",
+        author="ner11",
+        url="https://github.com/ner11/ner11",
+        license="Apache-2.0",
+        sources=[{"name": d.name, "url": d.url, "license": d.license} for d in datasets],
+        performance=_performance(metrics),
+        notes="The licences of the training data are in LICENSES_SOURCES.",
+        ner11={
+            "encoder": metrics["model"]["encoder"],
+            "head": metrics["model"]["head"],
+            "label_scheme": {label: definitions[label] for label in labels},
+            "test_sets": {source: scores["micro"] for source, scores in metrics["sources"].items()},
+            "gates": metrics["gates"],
+        },
+    )
+    return meta
+
+
+def _licenses(datasets: Sequence[Dataset], encoder: str) -> str:
+    rows = "".join(f"- {d.name}: {d.license}, {d.url}\n" for d in datasets)
+    return f"This pipeline was trained from the encoder {encoder} on these data sets:\n\n{rows}"
+
+
+def build_package(model: Path, out: Path, *, meta: dict[str, Any], datasets: Sequence[Dataset]) -> list[Path]:
+    """Build the sdist and the wheel.
+
+    Args:
+        model: Folder of the trained pipeline.
+        out: Folder for the finished files; those of the same name are replaced only when the new ones are whole.
+        meta: As `build_meta` gives it.
+        datasets: The data sets that it was trained on.
+
+    Returns:
+        The sdist and the wheel.
+
+    Raises:
+        Ner11Error: If the build fails.
+        OSError: If the disk is full.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    # Inside `out`, so that the last step is a rename on one disk.
+    with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as temporary:
+        folder = Path(temporary)
+        meta_path = folder / "meta.json"
+        srsly.write_json(meta_path, meta)
+        spacy_package(model, folder, meta_path=meta_path, create_sdist=False, create_wheel=False, require_parent=True)
+        package = f"{meta['lang']}_{meta['name']}"
+        project = folder / f"{package}-{meta['version']}"
+        for module in CODE:
+            shutil.copy(_PIPELINE / f"{module}.py", project / package)
+        with (project / package / "__init__.py").open("a", encoding="utf8") as init:
+            init.write(f"\n\nfrom . import {', '.join(CODE)}  # registers the functions that the pipeline needs\n")
+        # The code is inside, so the library is no requirement, although its entry points make spaCy think so.
+        written = srsly.read_json(project / "meta.json")
+        written["requirements"] = [r for r in written["requirements"] if spacy.util.split_requirement(r)[0] != "ner11"]
+        srsly.write_json(project / "meta.json", written)
+        write_text(project / "LICENSES_SOURCES", _licenses(datasets, meta["ner11"]["encoder"]))
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(project)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1]
+            raise Ner11Error(f"the build failed ({last})", where=project.name, fix=f"Run it by hand: {' '.join(command[1:3])}")
+        built = sorted((folder / "dist").iterdir())
+        for file in built:
+            file.replace(out / file.name)
+        return [out / file.name for file in built]

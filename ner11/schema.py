@@ -1,0 +1,162 @@
+"""The label tree: load and check it, look labels up, roll them up, and turn any node into its set of active labels."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import srsly
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ner11.errors import Ner11Error
+
+T = TypeVar("T", bound=BaseModel)
+LABEL_PATTERN = r"^[A-Z][A-Z0-9_]*$"
+
+
+class _NodeConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(pattern=LABEL_PATTERN, title="Name of the node, in capitals")
+    definition: str = Field(min_length=1, title="One sentence")
+    examples: list[str] = Field(min_length=2, title="Surface forms")
+    aliases: list[str] = Field(default=[], title="Other names of the same type")
+    active: bool = Field(default=False, title="Whether the model predicts it")
+    children: list["_NodeConfig"] = Field(default=[], title="Finer nodes")
+
+
+class _SchemaConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    domain: str
+    nodes: list[_NodeConfig] = Field(min_length=1)
+
+
+@dataclass(eq=False)
+class Node:
+    """A node of the label tree. `level` is its depth: 1 tier, 2 category, 3 label, 4 and more finer labels."""
+
+    name: str
+    definition: str
+    examples: list[str]
+    aliases: list[str]
+    active: bool
+    level: int
+    parent: "Node | None"
+    children: list["Node"] = field(default_factory=list)
+
+    def walk(self) -> Iterator["Node"]:
+        """Yield the node and all below it, parents first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def ancestors(self) -> Iterator["Node"]:
+        """Yield the node and all above it, the nearest first."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
+
+class Schema:
+    """A checked label tree.
+
+    Attributes:
+        domain: Name of the domain.
+        roots: The tiers.
+        active: The labels that the model predicts, in the order of the tree.
+    """
+
+    def __init__(self, domain: str, roots: list[Node]) -> None:
+        self.domain, self.roots = domain, roots
+        self._nodes: dict[str, Node] = {}
+        for node in (node for root in roots for node in root.walk()):
+            for name in (node.name, *node.aliases):
+                if name in self._nodes:
+                    raise Ner11Error(
+                        f"'{name}' names both {self._nodes[name].name} and {node.name}", fix="Give every node its own name"
+                    )
+                self._nodes[name] = node
+            above = next((up.name for up in node.ancestors() if up is not node and up.active), None)
+            if node.active and above:
+                raise Ner11Error(f"{node.name} is active below the active {above}", fix="Let only one of them be active")
+        self.active = tuple(node.name for root in roots for node in root.walk() if node.active)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._nodes
+
+    def node(self, name: str) -> Node:
+        """Look a node up by name or alias.
+
+        Raises:
+            Ner11Error: If there is no such node; the message names the nearest ones.
+        """
+        if name not in self._nodes:
+            near = difflib.get_close_matches(name.upper(), self._nodes, n=3, cutoff=0.6)
+            raise Ner11Error(
+                f"unknown label '{name}'",
+                fix=f"Did you mean {' or '.join(near)}" if near else "Add it to the schema or correct it",
+            )
+        return self._nodes[name]
+
+    def allowed(self, name: str) -> frozenset[str]:
+        """Give the active labels that an annotation as `name` is consistent with.
+
+        Args:
+            name: Name or alias of any node.
+
+        Returns:
+            The one active label at or above the node; else all active labels below it; the empty set for a
+            reserved node.
+
+        Raises:
+            Ner11Error: If there is no such node.
+        """
+        node = self.node(name)
+        for up in node.ancestors():
+            if up.active:
+                return frozenset({up.name})
+        return frozenset(below.name for below in node.walk() if below.active)
+
+
+def _build(config: _NodeConfig, parent: Node | None) -> Node:
+    level = 1 if parent is None else parent.level + 1
+    node = Node(config.name, config.definition, config.examples, config.aliases, config.active, level, parent)
+    node.children = [_build(child, node) for child in config.children]
+    return node
+
+
+def load_schema(path: Path) -> Schema:
+    """Load and check a label tree.
+
+    Args:
+        path: A `schema.yml`.
+
+    Raises:
+        Ner11Error: If the file is missing, is no YAML, or breaks a rule of the tree.
+    """
+    config = load_yaml(path, _SchemaConfig)
+    try:
+        return Schema(config.domain, [_build(node, None) for node in config.nodes])
+    except Ner11Error as e:
+        raise Ner11Error(e.what, where=path, fix=e.fix) from e
+
+
+def load_yaml(path: Path, model: type[T]) -> T:
+    """Read a YAML file into a pydantic model.
+
+    Raises:
+        Ner11Error: If the file is missing, is no YAML, or does not fit the model; the message names the key.
+    """
+    try:
+        data = srsly.read_yaml(path)
+    except FileNotFoundError as e:
+        raise Ner11Error("no such file", where=path, fix="Check the name of the domain") from e
+    except (ValueError, UnicodeDecodeError) as e:
+        raise Ner11Error(f"no valid YAML ({' '.join(str(e).split())})", where=path, fix="Correct the file") from e
+    try:
+        return model.model_validate(data)
+    except ValidationError as e:
+        first = e.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise Ner11Error(f"{key}: {first['msg'].lower()}", where=path, fix="Correct this key") from e

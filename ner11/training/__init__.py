@@ -1,0 +1,1 @@
+"""Training: the encoder, the hardware, the composed configuration, and the loop."""

@@ -1,0 +1,210 @@
+"""The training configuration: fragments laid over each other, and every open value chosen for a stated reason."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+
+import spacy
+from spacy.language import Language
+from spacy.util import load_config, load_model_from_config, registry
+from thinc.api import Config
+
+from ner11.errors import Ner11Error
+from ner11.training.encoder import Encoder
+from ner11.training.hardware import AUTO, Device
+
+EVALUATIONS = 15
+PATIENCE_EVALUATIONS = 5
+WARMUP_SHARE = 0.1
+MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 400, 3, 30
+DEV_SHARE, MIN_DEV_WORDS = 0.25, 5_000
+CPU_BATCH_PIECES = 1024
+GPU_BATCH_PIECES = (512, 16_384)
+GPU_MEMORY_SHARE = 0.6
+_BYTES_PER_PIECE_AND_UNIT = 140
+"""Activations of a layer that training keeps for one word piece, in bytes per unit of its width: about 34 values in
+fp32 or the mix of fp16 and fp32, attention at 128 pieces included (Korthikanti et al. 2022, section 4)."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value that `configure` chose, and why."""
+
+    setting: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user fixed. "auto" leaves the choice to `configure`.
+
+    Attributes:
+        epochs: Epochs, or "auto".
+        batch_pieces: Padded word pieces of a batch, or "auto".
+        seed: Seed of every random choice.
+    """
+
+    epochs: str
+    batch_pieces: str
+    seed: int
+
+
+def read_fragment(folder: Path, name: str) -> Config:
+    """Read a configuration fragment.
+
+    Raises:
+        Ner11Error: If there is none of that name; the message lists those that are there.
+    """
+    path = folder / f"{name}.cfg"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in folder.glob("*.cfg")))
+        raise Ner11Error(f"there is no '{name}'", where=folder, fix=f"Choose from {names}")
+    return load_config(path, interpolate=False)
+
+
+def _positive(value: str, name: str) -> int:
+    if not str(value).isdigit() or int(value) < 1:
+        raise Ner11Error(f"'{value}' is no positive number", where=name, fix="Give a whole number or auto")
+    return int(value)
+
+
+def choose_batch_pieces(device: Device, encoder: Encoder) -> tuple[int, str]:
+    """Choose how many padded word pieces go through the encoder at once, and say why."""
+    if not device.is_gpu:
+        return CPU_BATCH_PIECES, "CPU: larger batches are no faster, smaller ones take more steps"
+    per_piece = encoder.layers * encoder.width * _BYTES_PER_PIECE_AND_UNIT
+    fits = int(device.memory * GPU_MEMORY_SHARE / per_piece)
+    low, high = GPU_BATCH_PIECES
+    pieces = min(high, max(low, 2 ** int(math.log2(max(fits, 1)))))
+    return pieces, f"{device.memory / 2**30:.1f} GiB of GPU memory are free, about {per_piece / 2**20:.1f} MiB a piece"
+
+
+def choose_learn_rate(encoder: Encoder) -> tuple[float, str]:
+    """Choose the peak learning rate of the encoder, and say why."""
+    if encoder.width < 768:
+        return 2e-4, f"small encoder (width {encoder.width})"
+    return 5e-5, f"width {encoder.width}: the usual rate for base-sized encoders"
+
+
+def choose_epochs(steps_per_epoch: int) -> tuple[int, str]:
+    """Choose the number of epochs, and say why."""
+    epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / steps_per_epoch)))
+    return epochs, f"{steps_per_epoch} steps an epoch; at least {MIN_STEPS} steps, within {MIN_EPOCHS} to {MAX_EPOCHS} epochs"
+
+
+def check_schedule(total_steps: int, warmup_steps: int) -> None:
+    """Refuse a training that is over before it has warmed up.
+
+    Raises:
+        Ner11Error: If there are fewer than three warm-ups of steps.
+    """
+    if total_steps < 3 * max(1, warmup_steps):
+        raise Ner11Error(
+            f"{total_steps} steps in all are fewer than three warm-ups of {warmup_steps}",
+            where="schedule",
+            fix="Train for more epochs (--vars.epochs) or in smaller batches (--vars.batch_pieces)",
+        )
+
+
+def _measure_epoch(config: Config, nlp: Language) -> tuple[int, int]:
+    """Count the batches and tokens of one epoch by making them."""
+    resolved = registry.resolve({"corpus": config["corpora"]["train"], "batcher": config["training"]["batcher"]})
+    sizes = [sum(len(eg.predicted) for eg in batch) for batch in resolved["batcher"](resolved["corpus"](nlp))]
+    return len(sizes), sum(sizes)
+
+
+def compose(
+    configs: Path, *, encoder: Encoder, head: str, device: Device, wishes: Wishes, dev_words: int
+) -> tuple[Config, list[Choice]]:
+    """Compose the training configuration.
+
+    Args:
+        configs: Folder with `train.cfg`, `encoder/` and `head/`.
+        encoder: The encoder to fine-tune.
+        head: Name of a fragment in `head/`.
+        device: The device to train on.
+        wishes: What the user fixed.
+        dev_words: Tokens of the dev split.
+
+    Returns:
+        The complete, validated configuration, and each choice with its reason.
+
+    Raises:
+        Ner11Error: If a fragment is missing, a wish is no number, the schedule is too short, or the parts do not fit.
+    """
+    choices = [
+        Choice("device", device.name, device.reason),
+        Choice("encoder", encoder.name, f"{encoder.reason}; {encoder.layers} layers, width {encoder.width}"),
+    ]
+    config = read_fragment(configs, "train")
+    config = config.merge(read_fragment(configs / "head", head)).merge(read_fragment(configs / "encoder", encoder.kind))
+    config["system"]["seed"] = wishes.seed
+    if encoder.kind == "pipeline":
+        config["components"]["transformer"]["source"] = encoder.name
+        config["components"]["ner"]["model"]["tok2vec"]["width"] = encoder.width
+    else:
+        model = config["components"]["transformer"]["model"]
+        model["name"] = encoder.name
+        model["mixed_precision"] = device.is_gpu
+        config["training"]["batcher"]["tokenizer"] = encoder.name
+    if device.is_gpu:
+        config["system"]["gpu_allocator"] = "pytorch"
+    precision = "fp16" if device.is_gpu and encoder.kind != "pipeline" else "fp32"
+    why = {"fp16": "GPU", "fp32": "a sourced transformer brings its own setting" if device.is_gpu else "no GPU"}
+    choices.append(Choice("precision", precision, why[precision]))
+
+    training = config["training"]
+    if wishes.batch_pieces == AUTO:
+        pieces, reason = choose_batch_pieces(device, encoder)
+    else:
+        pieces, reason = _positive(wishes.batch_pieces, "batch_pieces"), "chosen"
+    # A step of fewer pieces than on a CPU would change what the learning rate was tuned for: accumulate instead.
+    accumulate = max(1, CPU_BATCH_PIECES // pieces) if device.is_gpu else 1
+    training["batcher"]["max_padded_pieces"] = pieces * accumulate
+    training["accumulate_gradient"] = accumulate
+    choices.append(Choice("batch", f"{pieces} padded word pieces", reason))
+    choices.append(Choice("accumulate gradient", str(accumulate), f"a step sees {pieces * accumulate} padded word pieces"))
+
+    rate, reason = choose_learn_rate(encoder)
+    choices.append(Choice("learning rate", f"{rate:g}", reason))
+    steps, words = _measure_epoch(config.interpolate(), spacy.blank(config["nlp"]["lang"]))
+    if wishes.epochs == AUTO:
+        epochs, reason = choose_epochs(steps)
+    else:
+        epochs, reason = _positive(wishes.epochs, "epochs"), f"chosen; {steps} steps an epoch"
+    choices.append(Choice("epochs", str(epochs), reason))
+    frequency = max(1, math.ceil(steps * epochs / EVALUATIONS))
+    total = frequency * math.ceil(steps * epochs / frequency)
+    warmup = round(total * WARMUP_SHARE)
+    check_schedule(total, warmup)
+    training["max_steps"] = total
+    training["eval_frequency"] = frequency
+    training["patience"] = PATIENCE_EVALUATIONS * frequency
+    training["optimizer"]["learn_rate"].update(warmup_steps=warmup, total_steps=total, initial_rate=rate)
+    choices.append(Choice("steps", f"{total}, {warmup} of them warm-up", f"warm-up is {WARMUP_SHARE:.0%} of all steps"))
+    choices.append(
+        Choice("early stopping", f"after {training['patience']} steps", "without a better dev score, once it has left zero")
+    )
+    sample = max(MIN_DEV_WORDS, round(words * epochs * DEV_SHARE / EVALUATIONS))
+    if dev_words > sample:
+        config["corpora"]["dev"]["max_words"] = sample
+        choices.append(
+            Choice("dev words", str(sample), f"a seeded sample of {dev_words}: evaluations read a quarter as much as training")
+        )
+    return _complete(config), choices
+
+
+def _complete(config: Config) -> Config:
+    """Fill in the defaults and check that the parts fit together, without loading weights."""
+    try:
+        return load_model_from_config(config, auto_fill=True, validate=True).config
+    except (ValueError, OSError) as e:
+        raise Ner11Error(f"does not hold together ({shorten(str(e), 300)})", where="configuration") from e
+
+
+def as_rows(choices: Sequence[Choice]) -> list[tuple[str, str, str]]:
+    """Give choices as table rows."""
+    return [(choice.setting, choice.value, choice.reason) for choice in choices]

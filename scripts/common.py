@@ -1,0 +1,69 @@
+"""What every command shares: one clear line for a mistake, an exit code, and quiet or colorless output where wished."""
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn, ParamSpec
+
+import typer
+
+if os.environ.get("NO_COLOR"):  # wasabi has a name of its own for it, and reads it at import
+    os.environ.setdefault("ANSI_COLORS_DISABLED", "1")
+
+from wasabi import Printer, color
+
+from ner11.errors import Ner11Error
+
+P = ParamSpec("P")
+ROOT = Path()
+INTERRUPTED = 130
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+Domain = Annotated[str, typer.Option(help="Domain: a folder in configs/domains.")]
+
+
+def schema_path(domain: str) -> Path:
+    """Give the path of a domain's label tree."""
+    return ROOT / "configs" / "domains" / domain / "schema.yml"
+
+
+def datasets_path(domain: str) -> Path:
+    """Give the path of a domain's data sets."""
+    return ROOT / "configs" / "domains" / domain / "datasets.yml"
+
+
+def one_line(message: str, style: str = "fail") -> str:
+    """Dress a message as wasabi does, but without wrapping it: a path that is cut in two cannot be copied."""
+    printer = Printer()
+    line = f"{printer.icons[style]} {message}"
+    return color(line, fg=printer.colors[style]) if printer.show_color else line
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print one line on standard error and end."""
+    print(one_line(message), file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def command(main: Callable[P, None]) -> Callable[P, None]:
+    """Turn a command's expected failures into one line and a non-zero exit code; defects keep their traceback."""
+
+    @functools.wraps(main)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            main(*args, **kwargs)
+        except Ner11Error as e:
+            fail(str(e))
+        except KeyboardInterrupt:
+            fail("Interrupted. The last good output is untouched; run the same command to start this step again.", INTERRUPTED)
+        except OSError as e:
+            if e.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+                raise
+            fail(
+                f"{e.filename or 'output'}: {e.strerror}. The last good output is untouched; free space or rights and run again."
+            )
+
+    return wrapped

@@ -1,0 +1,52 @@
+"""Compose the training configuration from fragments and from what the machine and the corpus are like."""
+
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import srsly
+import typer
+from wasabi import Printer
+
+from common import ROOT, Quiet, command
+from ner11.corpus.shards import read_docs
+from ner11.errors import Ner11Error
+from ner11.files import write_json, write_text
+from ner11.training.compose import Wishes, as_rows, compose
+from ner11.training.encoder import Encoder
+from ner11.training.hardware import find_device
+
+
+@command
+def main(
+    head: Annotated[str, typer.Option(help="A fragment in configs/head.")] = "transition",
+    gpu_id: Annotated[str, typer.Option(help="auto, -1 for the CPU, or a GPU's number.")] = "auto",
+    epochs: Annotated[str, typer.Option(help="Number of epochs, or auto.")] = "auto",
+    batch_pieces: Annotated[str, typer.Option(help="Padded word pieces that go through the encoder at once, or auto.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Write training/config.cfg and training/choices.json, and say why each value was chosen."""
+    msg = Printer(no_print=quiet)
+    selected = ROOT / "assets" / "encoders" / "selected.json"
+    if not selected.is_file():
+        raise Ner11Error("no encoder is chosen yet", where=selected, fix="Run 'spacy project run encoder' first")
+    vocab = spacy.blank("en").vocab
+    dev_words = sum(len(doc) for doc in read_docs(ROOT / "corpus" / "merged" / "dev", vocab))
+    config, choices = compose(
+        ROOT / "configs",
+        encoder=Encoder(**srsly.read_json(selected)),
+        head=head,
+        device=find_device(gpu_id),
+        wishes=Wishes(epochs=epochs, batch_pieces=batch_pieces, seed=seed),
+        dev_words=dev_words,
+    )
+    training = ROOT / "training"
+    write_text(training / "config.cfg", config.to_str())
+    write_json(training / "choices.json", [choice.__dict__ for choice in choices])
+    msg.table(as_rows(choices), header=("setting", "value", "because"), divider=True, max_col=90)
+    msg.good(f"Wrote {Path('training/config.cfg')}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
