@@ -59,7 +59,6 @@ def build_meta(
         version=version,
         description=f"Named entities of the domain {metrics['model']['domain']}: {len(labels)} labels.",
         author="ner11",
-        url="https://github.com/ner11/ner11",
         license="Apache-2.0",
         sources=[{"name": d.name, "url": d.url, "license": d.license} for d in datasets],
         performance=_performance(metrics),
