@@ -54,7 +54,9 @@ def encode(tokenizer: Any, docs: list[Doc], tag_ids: dict[str, int]) -> Iterator
         yield {**pieces, "labels": labels}
 
 
-def predict(trainer: Trainer, tokenizer: Any, docs: list[Doc], rows: list[dict[str, list[int]]], tags: list[str]) -> Iterator[Doc]:
+def predict(
+    trainer: Trainer, tokenizer: Any, docs: list[Doc], rows: list[dict[str, list[int]]], tags: list[str]
+) -> Iterator[Doc]:
     """Put the predicted entities on copies of the documents."""
     best = np.argmax(trainer.predict(rows).predictions, axis=-1)
     for doc, scores in zip(docs, best, strict=True):

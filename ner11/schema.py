@@ -148,10 +148,10 @@ def load_yaml(path: Path, model: type[T]) -> T:
     Raises:
         Ner11Error: If the file is missing, is no YAML, or does not fit the model; the message names the key.
     """
+    if not path.is_file():
+        raise Ner11Error("no such file", where=path, fix="Check the name of the domain")
     try:
         data = srsly.read_yaml(path)
-    except FileNotFoundError as e:
-        raise Ner11Error("no such file", where=path, fix="Check the name of the domain") from e
     except (ValueError, UnicodeDecodeError) as e:
         raise Ner11Error(f"no valid YAML ({' '.join(str(e).split())})", where=path, fix="Correct the file") from e
     try:

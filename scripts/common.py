@@ -60,7 +60,7 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             fail("Interrupted. The last good output is untouched; run the same command to start this step again.", INTERRUPTED)
         except OSError as e:
-            if e.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+            if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
                 raise
             fail(
                 f"{e.filename or 'output'}: {e.strerror}. The last good output is untouched; free space or rights and run again."

@@ -20,7 +20,7 @@ from ner11.schema import load_schema
 def main(
     domain: Domain = "cyber",
     datasets: Annotated[str, typer.Option(help="Names separated by commas, or 'present' for all that are there.")] = "gold",
-    strict: Annotated[bool, typer.Option("--strict", help="A missing data set is an error.")] = False,
+    strict: Annotated[bool, typer.Option("--strict/--no-strict", help="A missing data set is an error.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Convert the chosen data sets into corpus/converted, one folder each, and write what became of every span."""

@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 
 from ner11.corpus.shards import read_docs, write_shards
 from ner11.errors import Ner11Error
+from ner11.pipeline.scoring import AMBIGUOUS
 
 _TIERS = ("gold", "expert", "silver")
 _PROTECTION = ("test", "dev", "train")
@@ -36,6 +37,15 @@ class MergeResult:
 def text_key(text: str) -> str:
     """Give the form under which two texts count as the same: case folded, white space left out."""
     return "".join(text.casefold().split())
+
+
+def _annotation(doc: Doc) -> set[tuple[int, int, str]]:
+    return {(span.start_char, span.end_char, span.label_) for span in (*doc.ents, *doc.spans[AMBIGUOUS])}
+
+
+def _same_text(removed: Doc, kept: Doc) -> str:
+    other = "" if _annotation(removed) == _annotation(kept) else ", with other labels,"
+    return f"same text{other} in {kept.user_data['source']}"
 
 
 def _rank(doc: Doc) -> tuple[int, int]:
@@ -68,7 +78,7 @@ def merge(converted: Sequence[Path], out: Path, *, vocab: Vocab, seed: int) -> M
         def remove(doc: Doc, reason: str, split: str = split) -> None:
             key = split, doc.user_data["source"], reason
             result.removed[key] += 1
-            result.removed_spans[key] += len(doc.ents) + len(doc.spans["ambiguous"])
+            result.removed_spans[key] += len(doc.ents) + len(doc.spans[AMBIGUOUS])
 
         for doc in docs:
             key = text_key(doc.text)
@@ -79,10 +89,10 @@ def merge(converted: Sequence[Path], out: Path, *, vocab: Vocab, seed: int) -> M
                 remove(doc, f"also in {owners[key]}")
             elif key not in best or _rank(doc) < _rank(best[key]):
                 if key in best:
-                    remove(best[key], f"same text in {doc.user_data['source']}")
+                    remove(best[key], _same_text(best[key], doc))
                 best[key] = doc
             else:
-                remove(doc, f"same text in {best[key].user_data['source']}")
+                remove(doc, _same_text(doc, best[key]))
         kept.extend(best.values())
         owners.update({key: f"{split} of {doc.user_data['source']}" for key, doc in best.items()})
         if not kept:
@@ -95,6 +105,6 @@ def merge(converted: Sequence[Path], out: Path, *, vocab: Vocab, seed: int) -> M
         for doc in kept:
             source = doc.user_data["source"]
             result.texts[split, source] += 1
-            for span in (*doc.ents, *doc.spans["ambiguous"]):
+            for span in (*doc.ents, *doc.spans[AMBIGUOUS]):
                 result.spans[split, source, span.label_] += 1
     return result

@@ -60,7 +60,7 @@ def build_meta(
         description=f"Named entities of the domain {metrics['model']['domain']}: {len(labels)} labels.",
         author="ner11",
         license="Apache-2.0",
-        sources=[{"name": d.name, "url": d.url, "license": d.license} for d in datasets],
+        sources=[{"name": d.name, "license": d.license, **({"url": d.url} if "://" in d.url else {})} for d in datasets],
         performance=_performance(metrics),
         notes="The licences of the training data are in LICENSES_SOURCES.",
         ner11={

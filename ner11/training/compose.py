@@ -8,7 +8,7 @@ from textwrap import shorten
 
 import spacy
 from spacy.language import Language
-from spacy.util import load_config, load_model_from_config, registry
+from spacy.util import get_sourced_components, load_config, load_model_from_config, registry
 from thinc.api import Config
 
 from ner11.errors import Ner11Error
@@ -200,7 +200,10 @@ def compose(
 def _complete(config: Config) -> Config:
     """Fill in the defaults and check that the parts fit together, without loading weights."""
     try:
-        return load_model_from_config(config, auto_fill=True, validate=True).config
+        filled = load_model_from_config(config, auto_fill=True, validate=True).config
+        # Filling writes a sourced component out as if it were new; training would then start from random weights.
+        filled["components"].update(get_sourced_components(config))
+        return filled
     except (ValueError, OSError) as e:
         raise Ner11Error(f"does not hold together ({shorten(str(e), 300)})", where="configuration") from e
 

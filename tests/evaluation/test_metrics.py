@@ -1,0 +1,119 @@
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Span
+
+from ner11.evaluation.metrics import evaluate, figures, summarize
+from ner11.pipeline.scoring import Comparison, Counts
+
+TEXT = "Sandworm used KillDisk against Kyiv"
+
+
+def reference(nlp, entities=(), unclear=(), text=TEXT, **user_data):
+    doc = nlp.make_doc(text)
+    doc.ents = [Span(doc, i, i + 1, label) for i, label in entities]
+    doc.spans["ambiguous"] = [Span(doc, i, i + 1, label) for i, label in unclear]
+    doc.user_data = {"source": "toy", **user_data}
+    return doc
+
+
+@pytest.fixture
+def pipeline():
+    """Makes a pipeline that labels the given words."""
+
+    def pipeline(labels):
+        nlp = spacy.blank("en")
+        ruler = nlp.add_pipe("entity_ruler")
+        ruler.add_patterns([{"label": label, "pattern": word} for word, label in {"elsewhere": "X", **labels}.items()])
+        return nlp
+
+    return pipeline
+
+
+def numbers(summary):
+    micro = summary["micro"]
+    return micro["tp"], micro["fp"], micro["fn"], summary["ignored"]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "expected"),
+    [
+        pytest.param({"Sandworm": "A"}, {"entities": [(0, "A")]}, (1, 0, 0, 0), id="right"),
+        pytest.param({"Sandworm": "B"}, {"entities": [(0, "A")]}, (0, 1, 1, 0), id="wrong label"),
+        pytest.param({}, {"entities": [(0, "A")]}, (0, 0, 1, 0), id="missed"),
+        pytest.param({"KillDisk": "B"}, {"unclear": [(2, "A|B")]}, (1, 0, 0, 0), id="ambiguous, allowed"),
+        pytest.param({"KillDisk": "C"}, {"unclear": [(2, "A|B")]}, (0, 1, 1, 0), id="ambiguous, not allowed"),
+        pytest.param({}, {"unclear": [(2, "A|B")]}, (0, 0, 1, 0), id="ambiguous, missed"),
+        pytest.param({"KillDisk": "C"}, {"unclear": [(2, "?")]}, (0, 0, 0, 1), id="unknown"),
+        pytest.param({}, {"unclear": [(2, "?")]}, (0, 0, 0, 0), id="unknown, not predicted"),
+        pytest.param({"Kyiv": "C"}, {"coverage": ["A", "B"]}, (0, 0, 0, 1), id="uncovered label"),
+        pytest.param({"Kyiv": "A"}, {"coverage": ["A", "B"]}, (0, 1, 0, 0), id="covered label"),
+        pytest.param({"Kyiv": "C"}, {"entities": [(4, "A")], "coverage": ["A"]}, (0, 0, 1, 1), id="uncovered over known"),
+        pytest.param({"Kyiv": "A"}, {"coverage": []}, (0, 0, 0, 1), id="nothing covered"),
+    ],
+)
+def test_predictions_are_compared_with_what_is_known(pipeline, predicted, gold, expected):
+    nlp = pipeline(predicted)
+    assert numbers(evaluate(nlp, [reference(nlp, **gold)])["overall"]) == expected
+
+
+def test_only_the_text_reaches_the_pipeline(pipeline):
+    nlp = pipeline({})
+
+    @Language.component("ner11_test_sees_nothing")
+    def sees_nothing(doc):
+        assert not doc.ents and not doc.spans and not doc.user_data
+        return doc
+
+    nlp.add_pipe("ner11_test_sees_nothing")
+    assert evaluate(nlp, [reference(nlp, entities=[(0, "A")])])["overall"]["micro"]["tp"] == 0
+
+
+def test_sources_are_told_apart_and_added_up(pipeline):
+    nlp = pipeline({"Sandworm": "A"})
+    result = evaluate(
+        nlp,
+        [
+            reference(nlp, [(0, "A")], source="b"),
+            reference(nlp, [(4, "B")], source="a"),
+            reference(nlp, [(0, "A")], text="Sandworm again", source="b"),
+        ],
+    )
+    assert list(result["sources"]) == ["a", "b"]
+    assert [(one["texts"], one["words"]) for one in (result["overall"], *result["sources"].values())] == [(3, 12), (1, 5), (2, 7)]
+    assert numbers(result["overall"]) == (2, 1, 1, 0)
+    assert numbers(result["sources"]["a"]) == (0, 1, 1, 0)
+    assert numbers(result["sources"]["b"]) == (2, 0, 0, 0)
+
+
+def test_no_texts_give_no_figures(pipeline):
+    result = evaluate(pipeline({}), [])
+    assert result["sources"] == {} and result["overall"]["texts"] == 0
+    assert result["overall"]["micro"]["f1"] is None and result["overall"]["macro_f1"] is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "precision", "recall", "f1", "support"),
+    [
+        (Counts(tp=3, fp=1, fn=3), 0.75, 0.5, 0.6, 6),
+        (Counts(fp=2), 0.0, None, 0.0, 0),
+        (Counts(fn=2), None, 0.0, 0.0, 2),
+        (Counts(), None, None, None, 0),
+    ],
+    ids=["all", "never annotated", "never predicted", "nothing"],
+)
+def test_figures(counts, precision, recall, f1, support):
+    row = figures(counts)
+    assert (row["precision"], row["recall"], row["support"]) == (precision, recall, support)
+    assert row["f1"] == pytest.approx(f1) if f1 else row["f1"] == f1
+
+
+def test_the_macro_average_takes_labels_with_support_only():
+    span = (0, 1)
+    comparison = Comparison(
+        hits=[(*span, "A")], missed=[(*span, "B"), (*span, "A")], spurious=[(*span, "C")], ignored=[(*span, "D")]
+    )
+    summary = summarize([comparison])
+    assert list(summary["labels"]) == ["A", "B", "C"]
+    assert summary["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
+    assert summary["micro"]["f1"] == pytest.approx(2 / 5)

@@ -1,0 +1,93 @@
+import pytest
+
+from ner11.errors import Ner11Error
+from ner11.readers.inline import parse_inline, read_inline
+
+
+def found(markup):
+    text = parse_inline(markup, where="f.md")
+    return text.text, [(text.text[span.start : span.end], span.origin) for span in text.spans]
+
+
+@pytest.mark.parametrize(
+    ("markup", "text", "spans"),
+    [
+        pytest.param("[APT28](ACTOR) used [X](TOOL).", "APT28 used X.", [("APT28", "ACTOR"), ("X", "TOOL")], id="two"),
+        pytest.param("[a](A)[b](B)", "ab", [("a", "A"), ("b", "B")], id="adjacent"),
+        pytest.param("none (at all)", "none (at all)", [], id="none"),
+        pytest.param(r"\[x\](A) [y](A)", "[x](A) y", [("y", "A")], id="literal brackets"),
+        pytest.param(r"[cdn\[.\]ex](D)", "cdn[.]ex", [("cdn[.]ex", "D")], id="literal brackets inside"),
+        pytest.param(r"[C:\Users\x](FILE) \n \\", r"C:\Users\x \n \\", [(r"C:\Users\x", "FILE")], id="other backslashes"),
+        pytest.param("[f()](CODE)(x)", "f()(x)", [("f()", "CODE")], id="parentheses"),
+        pytest.param("🐍 [naïve🐍](A)\n[b](B)", "🐍 naïve🐍\nb", [("naïve🐍", "A"), ("b", "B")], id="code points"),
+        pytest.param("", "", [], id="empty"),
+    ],
+)
+def test_markup(markup, text, spans):
+    assert found(markup) == (text, spans)
+
+
+BLANK = "an entity with a blank at its edge or a line break. Mark the bare name on one line."
+
+
+@pytest.mark.parametrize(
+    ("entity", "message"),
+    [
+        pytest.param("[abc", r"a '[' without its ']'. Close the entity, or write a literal bracket as \[.", id="unclosed"),
+        pytest.param("[](A)", "an empty entity. Mark the bare name on one line.", id="empty"),
+        pytest.param("[ a](A)", BLANK, id="blank before"),
+        pytest.param("[a\u00a0](A)", BLANK, id="blank behind"),
+        pytest.param("[ ](A)", BLANK, id="blank only"),
+        pytest.param("[a\nb](A)", BLANK, id="line break"),
+        pytest.param("]", r"a ']' without its '['. Write a literal bracket as \].", id="stray"),
+        pytest.param("](A)", r"a ']' without its '['. Write a literal bracket as \].", id="stray with label"),
+    ],
+)
+def test_damaged_markup_names_line_and_column_of_the_bracket(entity, message):
+    with pytest.raises(Ner11Error) as error:
+        parse_inline(f"[ok](A)\n\nsix 🐍 {entity}", where="f.md")
+    assert str(error.value) == f"f.md:3:7: {message}"
+
+
+@pytest.mark.parametrize("label", ["", "()", "(A B)", "( A)", " (A)", "(A", "[A]"])
+def test_a_missing_label_names_the_closing_bracket(label):
+    with pytest.raises(Ner11Error) as error:
+        parse_inline(f"x\n[abc]{label} y", where="f.md")
+    assert str(error.value) == "f.md:2:5: an entity without (LABEL) behind its ']'. Write [surface](LABEL)."
+
+
+def test_a_nested_bracket_names_the_inner_one():
+    with pytest.raises(Ner11Error) as error:
+        parse_inline("[a [b](A)](B)", where="f.md")
+    assert str(error.value) == r"f.md:1:4: a '[' inside an entity. Write a literal bracket as \[."
+
+
+def test_a_folder_is_read_in_the_order_of_names(tmp_path):
+    for name in ("b.md", "a.md", "c.txt"):
+        (tmp_path / name).write_text(f"[{name[0]}](A)\n\n", encoding="utf8")
+    texts = list(read_inline(tmp_path))
+    assert [(text.text, text.group, text.where) for text in texts] == [
+        ("a", "a", f"{tmp_path}/a.md"),
+        ("b", "b", f"{tmp_path}/b.md"),
+    ]
+
+
+def test_byte_order_mark_and_crlf_leave_no_trace(tmp_path):
+    (tmp_path / "a.md").write_bytes(b"\xef\xbb\xbf[x](A)\r\n[y](B)\r\n")
+    (text,) = read_inline(tmp_path)
+    assert text.text == "x\ny"
+    assert [text.place(span) for span in text.spans] == [f"{tmp_path}/a.md:1", f"{tmp_path}/a.md:2"]
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "a.md").write_bytes(b"one\r\n  [x\r\n")
+    with pytest.raises(Ner11Error) as error:
+        list(read_inline(tmp_path))
+    assert str(error.value).startswith(f"{tmp_path}/a.md:2:3: a '[' without its ']'.")
+
+
+@pytest.mark.parametrize("folder", [".", "none"])
+def test_a_folder_without_texts_is_an_error(tmp_path, folder):
+    with pytest.raises(Ner11Error) as error:
+        list(read_inline(tmp_path / folder))
+    assert str(error.value) == f"{tmp_path / folder}: no .md files here. Put marked-up texts there or correct the path."
