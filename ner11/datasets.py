@@ -1,7 +1,7 @@
 """The data sets of a domain, as `datasets.yml` declares them."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ from ner11.schema import load_yaml
 
 SPLITS = ("train", "dev", "test")
 Split = Literal["train", "dev", "test"]
+Tier = Literal["gold", "expert", "silver"]
 PRESENT = "present"
 
 
@@ -24,7 +25,7 @@ class Dataset(BaseModel):
     format: str = Field(title="Name of a reader")
     options: dict[str, Any] = Field(default={}, title="Options of the reader")
     splits: dict[Split, Path] = Field(min_length=1, title="File or folder of each split, below the path")
-    tier: Literal["gold", "expert", "silver"] = Field(title="Trust in the annotation")
+    tier: Tier = Field(title="Trust in the annotation")
     weight: float | None = Field(default=None, gt=0, title="Draws an epoch; the tier's weight by default")
     labels: dict[str, str | list[str]] | Literal["schema"] = Field(
         title="Label of the source to node(s) of the schema or 'drop'; 'schema' if they are the same"
@@ -35,7 +36,7 @@ class Dataset(BaseModel):
 
 class _DatasetsConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    weights: dict[Literal["gold", "expert", "silver"], float]
+    weights: dict[Tier, Annotated[float, Field(gt=0)]] = Field(title="Draws an epoch, by tier")
     datasets: list[Dataset] = Field(min_length=1)
 
 
@@ -52,6 +53,10 @@ def load_datasets(path: Path) -> list[Dataset]:
         raise Ner11Error(f"'{twice[0]}' stands here twice", where=path, fix="Rename one of them")
     for dataset in config.datasets:
         if dataset.weight is None:
+            if dataset.tier not in config.weights:
+                raise Ner11Error(
+                    f"no weight for the tier {dataset.tier}", where=f"{path}: {dataset.name}", fix="Add it to weights"
+                )
             dataset.weight = config.weights[dataset.tier]
     return config.datasets
 

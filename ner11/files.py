@@ -50,7 +50,12 @@ def swap_in(new: Path, path: Path) -> None:
     _clear(old)
     if path.exists():
         path.rename(old)
-    new.rename(path)
+    try:
+        new.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
     _clear(old)
 
 

@@ -14,7 +14,7 @@ OUTCOMES = {
     "unknown": "place kept, label not known: never a plain O",
     "outside": "its type is reserved, so it is none of the active labels",
     "duplicate": "the same span twice",
-    "dropped": "gone with its text",
+    "dropped": "gone with its text, or no text in its borders",
 }
 
 Key = tuple[str, str, str]

@@ -157,6 +157,10 @@ def load_yaml(path: Path, model: type[T]) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as e:
-        first = e.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise Ner11Error(f"{key}: {first['msg'].lower()}", where=path, fix="Correct this key") from e
+        raise Ner11Error(first_problem(e), where=path, fix="Correct this key") from e
+
+
+def first_problem(error: ValidationError) -> str:
+    """Name the first key that a validation complains about, and what is wrong with it."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

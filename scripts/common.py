@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, NoReturn, ParamSpec
 
 import typer
@@ -20,6 +21,7 @@ from ner11.errors import Ner11Error
 P = ParamSpec("P")
 ROOT = Path()
 INTERRUPTED = 130
+INTERRUPT_LINE = "Interrupted. The last good output is untouched; run the same command to start this step again."
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 Domain = Annotated[str, typer.Option(help="Domain: a folder in configs/domains.")]
@@ -48,6 +50,16 @@ def fail(message: str, code: int = 1) -> NoReturn:
     sys.exit(code)
 
 
+def _on_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print(one_line(INTERRUPT_LINE), file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _on_crash  # for an interrupt while torch and spaCy load; `command` handles the rest
+
+
 def command(main: Callable[P, None]) -> Callable[P, None]:
     """Turn a command's expected failures into one line and a non-zero exit code; defects keep their traceback."""
 
@@ -58,7 +70,7 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
         except Ner11Error as e:
             fail(str(e))
         except KeyboardInterrupt:
-            fail("Interrupted. The last good output is untouched; run the same command to start this step again.", INTERRUPTED)
+            fail(INTERRUPT_LINE, INTERRUPTED)
         except OSError as e:
             if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
                 raise

@@ -5,9 +5,9 @@ from typing import Any
 
 import srsly
 import typer
-from common import ROOT, Quiet, command
 from wasabi import MarkdownRenderer, Printer
 
+from common import ROOT, Quiet, command
 from ner11.errors import Ner11Error
 from ner11.files import write_text
 
@@ -26,8 +26,8 @@ def render(results: dict[str, Any]) -> str:
     sources = sorted({row["source"] for row in ours["texts_kept"] if row["split"] == "train"})
     md.add(
         f"`spacy project run full`: one model trained on {', '.join(sources)} together ({results['epochs']} epochs, encoder "
-        f"{Path(results['encoder']).name}, stock `{ours['model']['head']}` head), next to plain fine-tuning of the same encoder by "
-        f"`transformers`, one model a data set, for as many epochs (`benchmarks/plain_finetuning.py`). Exact spans on the "
+        f"{Path(results['encoder']).name}, stock `{ours['model']['head']}` head), next to plain fine-tuning of the same encoder "
+        f"by `transformers`, one model a data set, for as many epochs (`benchmarks/plain_finetuning.py`). Exact spans on the "
         f"official test sets, in percent; predictions of labels that a set does not annotate are not counted."
     )
     for source, theirs in plain.items():
@@ -36,7 +36,7 @@ def render(results: dict[str, Any]) -> str:
         rows = [
             (
                 md.code(label),
-                scores["labels"][label]["support"],
+                str(scores["labels"][label]["support"]),
                 *(_percent(scores["labels"][label], key) for key in ("precision", "recall", "f1")),
                 _percent(theirs["labels"].get(label)),
             )
@@ -44,15 +44,14 @@ def render(results: dict[str, Any]) -> str:
         ]
         micro = scores["micro"]
         total = [_percent(micro, key) for key in ("precision", "recall", "f1")]
-        rows.append((md.bold("all"), micro["support"], *total[:2], md.bold(total[2]), md.bold(_percent(theirs["micro"]))))
+        rows.append((md.bold("all"), str(micro["support"]), *total[:2], md.bold(total[2]), md.bold(_percent(theirs["micro"]))))
         md.add(md.table(rows, [source, "support", "P", "R", "F1", "plain F1"], aligns=["l", "r", "r", "r", "r", "r"]))
     gold = ours["sources"].get("gold")
     if gold:
         micro = gold["micro"]
-        md.add(
-            f"The same model on the gold test set ({gold['texts']} documents, {micro['support']} entities of {len(gold['labels'])} "
-            f"labels): P {_percent(micro, 'precision')}, R {_percent(micro, 'recall')}, F1 {_percent(micro)}."
-        )
+        size = f"{gold['texts']} documents, {micro['support']} entities of {len(gold['labels'])} labels"
+        precision, recall = _percent(micro, "precision"), _percent(micro, "recall")
+        md.add(f"The same model on the gold test set ({size}): P {precision}, R {recall}, F1 {_percent(micro)}.")
     return md.text
 
 

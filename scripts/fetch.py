@@ -1,5 +1,6 @@
 """Get data sets that are folders of a repository, at their pinned commits."""
 
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -32,8 +33,10 @@ def fetch(repo: str, commit: str, paths: list[str], folder: Path) -> None:
             if done.returncode:
                 reason = (done.stderr.strip() or "git failed").splitlines()[-1]
                 raise Ner11Error(f"commit {commit[:7]} could not be fetched ({reason})", where=repo, fix="Check the network")
-        for path in paths:
-            source, target = Path(temporary) / path, folder / path
+        checkout = Path(temporary)
+        shutil.rmtree(checkout / ".git")
+        for source in [entry for path in paths for entry in (checkout.iterdir() if path == "." else [checkout / path])]:
+            target = folder / source.relative_to(checkout)
             if source.is_dir():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with replaced_dir(target) as partial:

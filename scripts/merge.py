@@ -23,7 +23,7 @@ def _removed(result: MergeResult) -> list[dict[str, str | int]]:
 
 @command
 def main(
-    seed: Annotated[int, typer.Option(help="Seed of the order of the training texts.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the order of the texts in train and dev.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Write corpus/train, corpus/dev, corpus/test and corpus/ledger.json from corpus/converted."""

@@ -57,16 +57,16 @@ def test_the_weight_is_the_tiers_unless_given(tmp_path, tier, rest, weight):
         pytest.param([entry(), entry()], "'one' stands here twice. Rename one of them.", id="name twice"),
         pytest.param(
             [entry(), entry("two", tier="bronze")],
-            "datasets.1.tier: input should be 'gold', 'expert' or 'silver'. Correct this key.",
+            "datasets.1.tier: Input should be 'gold', 'expert' or 'silver'. Correct this key.",
             id="unknown tier",
         ),
         pytest.param(
-            [entry(rest=", wieght: 2")], "datasets.0.wieght: extra inputs are not permitted. Correct this key.", id="key"
+            [entry(rest=", wieght: 2")], "datasets.0.wieght: Extra inputs are not permitted. Correct this key.", id="key"
         ),
-        pytest.param([entry(rest=", weight: 0")], "datasets.0.weight: input should be greater than 0. Correct this key.", id="0"),
+        pytest.param([entry(rest=", weight: 0")], "datasets.0.weight: Input should be greater than 0. Correct this key.", id="0"),
         pytest.param(
             [entry(rest=", max_tokens: 0")],
-            "datasets.0.max_tokens: input should be greater than 0. Correct this key.",
+            "datasets.0.max_tokens: Input should be greater than 0. Correct this key.",
             id="empty",
         ),
     ],
@@ -76,6 +76,20 @@ def test_a_damaged_declaration_names_file_and_key(tmp_path, entries, message):
     with pytest.raises(Ner11Error) as error:
         load_datasets(path)
     assert str(error.value) == f"{path}: {message}"
+
+
+def test_a_tier_without_a_weight_is_an_error(tmp_path):
+    path = tmp_path / "datasets.yml"
+    path.write_text("weights: {gold: 3.0}\ndatasets:\n" + entry(tier="silver"), encoding="utf8")
+    with pytest.raises(Ner11Error, match="one: no weight for the tier silver"):
+        load_datasets(path)
+
+
+def test_a_weight_is_positive(tmp_path):
+    path = tmp_path / "datasets.yml"
+    path.write_text("weights: {expert: -1.0}\ndatasets:\n" + entry(), encoding="utf8")
+    with pytest.raises(Ner11Error, match=r"weights\.expert: Input should be greater than 0"):
+        load_datasets(path)
 
 
 def test_an_unknown_split_is_an_error(tmp_path):

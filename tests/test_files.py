@@ -101,6 +101,13 @@ def test_a_failing_rename_leaves_the_old_folder(tmp_path, monkeypatch):
     assert tree(tmp_path) == {"out/stale": "old"}
 
 
+def test_a_new_folder_that_cannot_take_its_place_leaves_the_old_one(tmp_path):
+    out = make(tmp_path / "out", stale="old")
+    with pytest.raises(FileNotFoundError):
+        swap_in(tmp_path / "nowhere", out)
+    assert tree(tmp_path) == {"out/stale": "old"}
+
+
 def test_leftovers_of_a_killed_run_are_cleaned(tmp_path):
     out = make(tmp_path / "out", stale="old")
     make(tmp_path / ".out.partial", half="x")

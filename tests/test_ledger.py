@@ -6,7 +6,8 @@ from ner11.ledger import OUTCOMES, Ledger, by_outcome
 
 def make(read, *outcomes):
     ledger = Ledger()
-    ledger.read["src", "train", "X"] = read
+    if read:
+        ledger.read["src", "train", "X"] = read
     for outcome, reason, count in outcomes:
         ledger.spans["src", "train", "X", outcome, reason] = count
     return ledger

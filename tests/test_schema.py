@@ -97,12 +97,12 @@ def test_an_unknown_label_is_named_with_a_way_out(schema, name, fix):
         ),
         pytest.param(
             "[{name: A, definition: d, examples: [a]}]",
-            "nodes.0.examples: list should have at least 2 items after validation, not 1. Correct this key.",
+            "nodes.0.examples: List should have at least 2 items after validation, not 1. Correct this key.",
             id="one example",
         ),
         pytest.param(
             f"[{{name: A, {NODE}, children: [{{name: B, actve: true, {NODE}}}]}}]",
-            "nodes.0.children.0.actve: extra inputs are not permitted. Correct this key.",
+            "nodes.0.children.0.actve: Extra inputs are not permitted. Correct this key.",
             id="misspelled key",
         ),
     ],

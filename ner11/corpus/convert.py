@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import ValidationError
 from spacy.tokens import Doc
 
 from ner11.corpus.docs import to_docs
@@ -12,7 +13,7 @@ from ner11.errors import Ner11Error
 from ner11.harmonize import harmonize
 from ner11.ledger import Ledger
 from ner11.readers import readers
-from ner11.schema import Schema
+from ner11.schema import Schema, first_problem
 
 
 def convert_dataset(
@@ -45,8 +46,9 @@ def convert_dataset(
     for split, file in dataset.splits.items():
         try:
             texts = read(root / dataset.path / file, **dataset.options)
-        except TypeError as e:
-            raise Ner11Error(f"options: {e}", where=f"data set {dataset.name}", fix="Correct them in datasets.yml") from e
+        except ValidationError as e:
+            problem = first_problem(e)
+            raise Ner11Error(f"options: {problem}", where=f"data set {dataset.name}", fix="Correct it in datasets.yml") from e
         docs = to_docs(
             harmonize(texts, dataset, schema),
             split=split,

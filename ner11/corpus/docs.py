@@ -12,6 +12,7 @@ from ner11.pipeline.scoring import AMBIGUOUS, COVERAGE
 
 OVERLAP = "overlaps a longer span"
 OFF_BORDERS = "not on token borders"
+NO_TEXT = "no text in its borders"
 
 
 def tokens_of(doc: Doc, span: LabelledSpan) -> tuple[Span | None, str]:
@@ -62,13 +63,13 @@ def annotate(doc: Doc, text: AnnotatedText, *, split: str, ledger: Ledger) -> Do
         key = (span.start, span.end, span.labels)
         if span.reason == RESERVED:
             note(span, "outside", RESERVED)
-        elif tokens is None:
-            note(span, "dropped", "no tokens here")
+        elif tokens is None or not text.text[span.start : span.end].strip():
+            note(span, "dropped", NO_TEXT)
         elif span.labels and key in seen:
             note(span, "duplicate")
         elif not span.labels or any(character.isalnum() for character in outside):
             unclear.append(Span(doc, tokens.start, tokens.end, label=pack_labels(())))
-            note(span, "unknown", span.reason or OFF_BORDERS)
+            note(span, "unknown", OFF_BORDERS if span.labels else span.reason)
         elif not taken.isdisjoint(range(tokens.start, tokens.end)):
             unclear.append(Span(doc, tokens.start, tokens.end, label=pack_labels(())))
             note(span, "unknown", OVERLAP)

@@ -63,7 +63,7 @@ def merge(converted: Sequence[Path], out: Path, *, vocab: Vocab, seed: int) -> M
         converted: One folder a data set, with a folder of shards a split.
         out: Folder to write `train/`, `dev/` and `test/` into.
         vocab: A vocabulary to read with.
-        seed: Seed of the order of the training texts.
+        seed: Seed of the order of the texts in train and dev.
 
     Raises:
         Ner11Error: If a split ends up without texts.
@@ -99,7 +99,7 @@ def merge(converted: Sequence[Path], out: Path, *, vocab: Vocab, seed: int) -> M
             raise Ner11Error(
                 "no texts", where=f"split {split}", fix=f"Choose data sets with a {split} split (vars.datasets, datasets.yml)"
             )
-        if split == "train":
+        if split != "test":
             random.Random(seed).shuffle(kept)
         write_shards(kept, out / split)
         for doc in kept:

@@ -2,7 +2,6 @@
 
 import csv
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def load_gates(path: Path) -> list[Gate]:
     Raises:
         Ner11Error: If the file is missing or a row is damaged; the message names the line.
     """
-    rows = csv.DictReader(StringIO(read_utf8(path)))
+    rows = csv.DictReader(read_utf8(path).splitlines())
     gates = []
     for row in rows:
         try:
@@ -64,9 +63,12 @@ def check_gate(gate: Gate, metrics: dict[str, Any]) -> GateResult:
     if scores is None:
         return GateResult(gate, None, 0, False, "no such test set")
     row = scores["micro"] if gate.label == ALL else scores["labels"].get(gate.label)
-    if row is None or row[gate.metric] is None:
+    if row is None:
         return GateResult(gate, None, 0, False, "label neither annotated nor predicted")
-    value, support = float(row[gate.metric]), int(row["support"])
+    support = int(row["support"])
+    if row[gate.metric] is None:
+        return GateResult(gate, None, support, False, "never predicted" if support else "never annotated")
+    value = float(row[gate.metric])
     if support < gate.min_support:
         return GateResult(gate, value, support, False, f"not proven: support under {gate.min_support}")
     passed = value >= gate.minimum

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, validate_call
 
 from ner11.annotation import AnnotatedText, LabelledSpan
 from ner11.errors import Ner11Error
@@ -51,8 +54,13 @@ def _sentence(rows: list[list[str]], *, tag_columns: Sequence[int], path: Path, 
 
 
 @readers("columns")
+@validate_call
 def read_columns(
-    path: Path, *, separator: str = "\t", tag_columns: Sequence[int] = (-1,), document_mark: str | None = None
+    path: Path,
+    *,
+    separator: Annotated[str, Field(min_length=1)] = "\t",
+    tag_columns: Annotated[list[int], Field(min_length=1)] = [-1],  # noqa: B006  (never changed)
+    document_mark: str | None = None,
 ) -> Iterator[AnnotatedText]:
     """Read a file of token and tag columns; each sentence becomes a text.
 

@@ -1,5 +1,6 @@
 """Reading input files with errors that name the place."""
 
+import codecs
 from pathlib import Path
 
 from ner11.errors import Ner11Error
@@ -15,8 +16,9 @@ def read_utf8(path: Path) -> str:
         data = path.read_bytes()
     except OSError as e:
         raise Ner11Error(f"cannot be read ({e.strerror})", where=path, fix="Check the path and its permissions") from e
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf8")
     except UnicodeDecodeError as e:
         line = data.count(b"\n", 0, e.start) + 1
         raise Ner11Error(

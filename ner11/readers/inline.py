@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import validate_call
+
 from ner11.annotation import AnnotatedText, LabelledSpan
 from ner11.errors import Ner11Error
 from ner11.readers import readers
@@ -70,6 +72,7 @@ def parse_inline(markup: str, *, where: str) -> AnnotatedText:
 
 
 @readers("inline")
+@validate_call
 def read_inline(path: Path) -> Iterator[AnnotatedText]:
     """Read a folder of `.md` files with inline markup, in the order of their names.
 

@@ -81,10 +81,12 @@ def test_options_reach_the_reader(run):
         ({"format": "conll"}, "data set toy: unknown format 'conll'. Choose from columns, inline."),
         (
             {"options": {"seperator": " "}},
-            "data set toy: options: read_columns() got an unexpected keyword argument 'seperator'. Correct them in datasets.yml.",
+            "data set toy: options: seperator: Unexpected keyword argument. Correct it in datasets.yml.",
         ),
+        ({"options": {"tag_columns": 1}}, "data set toy: options: tag_columns: Input should be a valid list"),
+        ({"options": {"separator": ""}}, "data set toy: options: separator: String should have at least 1 character"),
     ],
-    ids=["format", "option"],
+    ids=["format", "option", "type of an option", "empty option"],
 )
 def test_a_mistake_in_the_settings_names_the_data_set(run, settings, message):
     with pytest.raises(Ner11Error) as error:

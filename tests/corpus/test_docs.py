@@ -90,18 +90,31 @@ def test_a_span_grows_over_punctuation_of_its_tokens(text, surface, token, by):
     assert (ents(doc), missing(doc), counts) == ([(token, "A")], [], {("widened", f"by '{by}'"): 1})
 
 
+@pytest.mark.parametrize(("start", "end"), [(3, 4), (4, 4)], ids=["blank", "empty"])
+def test_a_span_without_text_is_dropped(start, end):
+    doc, counts = run("Yes . No", LabelledSpan(start, end, A, "X"))
+    assert (ents(doc), counts) == ([], {("dropped", "no text in its borders"): 1})
+
+
+def test_a_trimmed_span_inside_a_token_is_named_for_what_it_is():
+    text = " Windows10 here"
+    _, counts = run(text, LabelledSpan(1, 8, A, "X", reason="blank edges"))
+    assert counts == {("unknown", "not on token borders"): 1}
+
+
 def test_a_span_outside_its_text_is_accounted_for():
     doc, counts = run(TEXT, LabelledSpan(90, 95, A, "X"))
-    assert (ents(doc), counts) == ([], {("dropped", "no tokens here"): 1})
+    assert (ents(doc), counts) == ([], {("dropped", "no text in its borders"): 1})
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_of_overlapping_spans_the_longer_wins_and_the_rest_is_missing(reverse):
+@pytest.mark.parametrize(("shorter", "rest"), [("Oslo today", "today"), ("the Bank", "the")], ids=["behind", "before"])
+def test_of_overlapping_spans_the_longer_wins_and_the_rest_is_missing(shorter, rest, reverse):
     text = "the Bank of Oslo today"
-    spans = [span(text, "Oslo today", A), span(text, "Bank of Oslo", B)]
+    spans = [span(text, shorter, A), span(text, "Bank of Oslo", B)]
     doc, counts = run(text, *(reversed(spans) if reverse else spans))
     assert counts == {("kept", ""): 1, ("unknown", "overlaps a longer span"): 1}
-    assert (ents(doc), unclear(doc), missing(doc)) == ([("Bank of Oslo", "B")], [("Oslo today", "?")], ["today"])
+    assert (ents(doc), unclear(doc), missing(doc)) == ([("Bank of Oslo", "B")], [(shorter, "?")], [rest])
 
 
 def test_of_equally_long_spans_the_earlier_wins():

@@ -87,6 +87,12 @@ def test_a_figure_that_is_undefined_fails():
     assert not check_gate(Gate("gold", "PLACE", "recall", 0.0, 0), METRICS).passed
 
 
+def test_a_label_that_is_never_predicted_keeps_its_support():
+    row = {"precision": None, "recall": 0.0, "f1": 0.0, "support": 30}
+    result = check_gate(Gate("ALL", "X", "precision", 0.5, 10), {"overall": {"labels": {"X": row}}})
+    assert (result.passed, result.support, result.note) == (False, 30, "never predicted")
+
+
 def test_a_result_is_one_flat_record():
     assert check_gate(Gate("gold", "TOOL", "precision", 0.8, 1), METRICS).to_dict() == {
         "source": "gold",

@@ -14,8 +14,14 @@ def test_text_is_read_with_its_line_ends(tmp_path, text, mark):
 
 @pytest.mark.parametrize(
     ("data", "line", "byte"),
-    [(b"\xff", 1, "ff"), (b"a\r\nb\rc \xe9\n", 2, "e9"), (b"a\n\n\xc3", 3, "c3"), (b"a\x00\n\xed\xa0\x80", 2, "ed")],
-    ids=["first", "Latin-1", "cut short", "surrogate"],
+    [
+        (b"\xff", 1, "ff"),
+        (b"a\r\nb\rc \xe9\n", 2, "e9"),
+        (b"a\n\n\xc3", 3, "c3"),
+        (b"\xef\xbb\xbfa\n\n\xc3", 3, "c3"),
+        (b"a\x00\n\xed\xa0\x80", 2, "ed"),
+    ],
+    ids=["first", "Latin-1", "cut short", "after a mark", "surrogate"],
 )
 def test_a_byte_that_is_not_utf8_names_its_line(tmp_path, data, line, byte):
     path = tmp_path / "f.txt"
