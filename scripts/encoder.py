@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import huggingface_hub
 import typer
 from wasabi import Printer
 
@@ -25,6 +26,7 @@ def main(
     wanted, reason = choose_encoder(encoder, gpu=device.is_gpu)
     if wanted == MINILM and fetch_minilm(folder / MINILM):
         msg.good(f"Fetched the embedded encoder into {folder / MINILM}; its sha256 is the expected one")
+    huggingface_hub.logging.set_verbosity_error()  # a hub out of reach is one line, not one a retry
     chosen = resolve_encoder(wanted, reason=reason, encoders=folder)
     write_json(folder / "selected.json", chosen.to_dict())
     msg.good(f"Encoder: {chosen.name} ({chosen.layers} layers, width {chosen.width}); {chosen.reason}")

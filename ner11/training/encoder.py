@@ -1,7 +1,6 @@
 """Which pretrained encoder to fine-tune, and how to get the embedded one."""
 
 import hashlib
-import json
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from textwrap import shorten
 from typing import Literal
 
 import spacy
+from safetensors import SafetensorError
 from thinc.api import Config
 
 from ner11.errors import Ner11Error
@@ -138,28 +138,30 @@ def _resolve_pipeline(name: str, reason: str) -> Encoder:
 
 
 def _resolve_huggingface(name: str, reason: str) -> Encoder:
-    from transformers import AutoConfig
+    from transformers import AutoModel, AutoTokenizer
 
     folder = Path(name)
-    if folder.is_dir():
-        if not any((folder / file).is_file() for file in _WEIGHTS):
-            raise Ner11Error(
-                "no weights here (model.safetensors or pytorch_model.bin)",
-                where=folder,
-                fix=f"Run 'huggingface-cli download NAME --local-dir {folder}', or use --vars.encoder {MINILM}",
-            )
-        if not (folder / "tokenizer.json").is_file():
-            raise Ner11Error("no tokenizer.json here", where=folder, fix="Save the fast tokenizer of the model there")
-    try:
-        config = AutoConfig.from_pretrained(name)
-        return Encoder("huggingface", name, int(config.hidden_size), int(config.num_hidden_layers), reason)
-    except (OSError, ValueError, json.JSONDecodeError, AttributeError) as e:
+    if folder.is_dir() and not any((folder / file).is_file() for file in _WEIGHTS):
         raise Ner11Error(
-            f"cannot be loaded as an encoder ({shorten(str(e), 150, placeholder=' ...').rstrip('.')})",
+            "no weights here (model.safetensors or pytorch_model.bin)",
+            where=folder,
+            fix=f"Run 'huggingface-cli download NAME --local-dir {folder}', or use --vars.encoder {MINILM}",
+        )
+    try:
+        # Loaded once here, so that damaged weights or a slow tokenizer do not stop the training later.
+        tokenizer, config = AutoTokenizer.from_pretrained(name, use_fast=True), AutoModel.from_pretrained(name).config
+        encoder = Encoder("huggingface", name, int(config.hidden_size), int(config.num_hidden_layers), reason)
+    except (OSError, ValueError, RuntimeError, AttributeError, SafetensorError) as e:
+        first = (str(e).strip() or type(e).__name__).splitlines()[0]
+        raise Ner11Error(
+            f"cannot be loaded as an encoder ({shorten(first.rstrip('.'), 150, placeholder=' ...')})",
             where=name,
             fix=f"Run 'huggingface-cli download {name} --local-dir assets/encoders/{folder.name}' where the hub can be "
             f"reached and give that folder, or use --vars.encoder {MINILM}",
         ) from e
+    if not tokenizer.is_fast:
+        raise Ner11Error("has no fast tokenizer, which windows of word pieces need", where=name, fix="Choose another encoder")
+    return encoder
 
 
 def choose_encoder(wanted: str, *, gpu: bool) -> tuple[str, str]:

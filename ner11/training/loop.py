@@ -15,7 +15,7 @@ from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import create_before_to_disk_callback, create_evaluation_callback, train_while_improving, update_meta
 from spacy.util import load_config, registry, resolve_dot_names
-from thinc.api import fix_random_seed, require_gpu, set_gpu_allocator
+from thinc.api import fix_random_seed, require_gpu
 
 from ner11.errors import Ner11Error
 from ner11.files import replaced_dir, swap_in, write_json
@@ -98,8 +98,6 @@ def train(config_path: Path, output: Path, *, device: Device, quiet: bool = Fals
     config = load_config(config_path)
     if device.is_gpu:
         require_gpu(device.gpu_id)
-        if allocator := config["system"]["gpu_allocator"]:
-            set_gpu_allocator(allocator)
     nlp = init_nlp(config, use_gpu=device.gpu_id)
     with replaced_dir(output / UNFINISHED):
         pass

@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 import zipfile
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_choice_is_kept():
 def test_resolves_a_hugging_face_folder(toy_bert, tmp_path):
     encoder = resolve_encoder(str(toy_bert), reason="", encoders=tmp_path)
     assert (encoder.kind, encoder.width, encoder.layers) == ("huggingface", 32, 2)
+
+
+def test_damaged_weights_are_refused(toy_bert, tmp_path):
+    shutil.copytree(toy_bert, tmp_path / "damaged")
+    (tmp_path / "damaged/model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(Ner11Error, match="damaged: cannot be loaded as an encoder"):
+        resolve_encoder(str(tmp_path / "damaged"), reason="", encoders=tmp_path)
 
 
 def test_resolves_a_pipeline_of_the_curated_kind(toy_trf, tmp_path):
