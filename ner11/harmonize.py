@@ -12,6 +12,7 @@ from ner11.schema import Schema
 DROP = "drop"
 RESERVED = "reserved label"
 MAPPED_TO_DROP = "mapped to drop"
+MAYBE_RESERVED = "may be of a reserved label"
 
 
 class LabelMap:
@@ -35,8 +36,14 @@ class LabelMap:
         if isinstance(self._labels, str):
             return [label]
         target = self._labels[label]
+        if target == DROP:
+            return []
         nodes = [target] if isinstance(target, str) else target
-        return [node for node in nodes if node != DROP]
+        if not nodes or DROP in nodes:
+            raise Ner11Error(
+                f"'{label}' maps to {nodes}", where=f"data set {self._name}", fix="Map it to nodes, or to drop alone"
+            )
+        return nodes
 
     def _allowed(self, node: str) -> frozenset[str]:
         try:
@@ -49,11 +56,11 @@ class LabelMap:
 
     def translate(self, span: LabelledSpan) -> LabelledSpan:
         """Give a span of the source the set of active labels that it may have."""
-        nodes = self._nodes(span.origin)
-        allowed = frozenset().union(*(self._allowed(node) for node in nodes))
-        if allowed:
-            return replace(span, labels=allowed)
-        return replace(span, labels=allowed, reason=RESERVED if nodes else MAPPED_TO_DROP)
+        sets = [self._allowed(node) for node in self._nodes(span.origin)]
+        if sets and all(sets):
+            return replace(span, labels=frozenset().union(*sets))
+        reason = MAPPED_TO_DROP if not sets else MAYBE_RESERVED if any(sets) else RESERVED
+        return replace(span, labels=frozenset(), reason=reason)
 
 
 def _trim(span: LabelledSpan, text: str) -> LabelledSpan:

@@ -58,7 +58,6 @@ def run(text, spans, labels):
         pytest.param("THREAT", {"ACTOR", "MALWARE"}, "", id="inner node"),
         pytest.param(["TOOL", "WIPER"], {"TOOL", "MALWARE"}, "", id="list"),
         pytest.param(["TOOL", "THREAT"], {"TOOL", "ACTOR", "MALWARE"}, "", id="list with inner node"),
-        pytest.param(["drop", "TOOL"], {"TOOL"}, "", id="list with drop"),
         pytest.param("CAMPAIGN", set(), "reserved label", id="reserved"),
         pytest.param("drop", set(), "mapped to drop", id="drop"),
     ],

@@ -44,12 +44,14 @@ def tag_spans(tags: Sequence[str], *, where: str) -> list[tuple[int, int, str]]:
 
 
 def _sentence(rows: list[list[str]], *, tag_columns: Sequence[int], path: Path, line: int) -> AnnotatedText:
-    text, starts = detokenize([row[0] for row in rows])
-    spans = [
-        LabelledSpan(starts[first], starts[last - 1] + len(rows[last - 1][0]), frozenset({label}), origin=label)
-        for column in tag_columns
-        for first, last, label in tag_spans([row[column] for row in rows], where=f"{path}:{line}")
-    ]
+    tokens = [row[0].strip() for row in rows]
+    text, starts = detokenize(tokens)
+    spans = []
+    for column in tag_columns:
+        for first, last, label in tag_spans([row[column] for row in rows], where=f"{path}:{line}"):
+            filled = [i for i in range(first, last) if tokens[i]] or [first]
+            end = starts[filled[-1]] + len(tokens[filled[-1]])
+            spans.append(LabelledSpan(starts[filled[0]], end, frozenset({label}), origin=label))
     return AnnotatedText(text, spans, where=str(path), line=line)
 
 
@@ -66,7 +68,8 @@ def read_columns(
 
     Args:
         path: The file, UTF-8. Lines end with LF or CRLF; other line separators are part of a token.
-        separator: What stands between columns. A line without a token (blank, or separators only) ends a sentence.
+        separator: What stands between columns. A line without a token (blank, or separators only) ends a sentence; a
+            token that is only a blank, such as a no-break space, is a blank of the text.
         tag_columns: Columns that hold tags, layer by layer; spans of different layers may overlap.
         document_mark: First column of the lines between documents; sentences in between form a group.
 
@@ -82,9 +85,8 @@ def read_columns(
 
     for number, line in enumerate([*read_utf8(path).split("\n"), ""], start=1):
         row = line.removesuffix("\r").split(separator)
-        token = row[0].strip()
-        marked = document_mark is not None and token == document_mark
-        if token and not marked:
+        marked = document_mark is not None and row[0].strip() == document_mark
+        if row[0] and not marked and "".join(row).strip():
             if len(row) < max(needed, 2):
                 raise Ner11Error(
                     f"{len(row)} columns, expected at least {max(needed, 2)}",
@@ -93,7 +95,7 @@ def read_columns(
                 )
             if not rows:
                 first_line = number
-            rows.append([token, *row[1:]])
+            rows.append(row)
         elif rows:
             text = _sentence(rows, tag_columns=tag_columns, path=path, line=first_line)
             text.group = group()

@@ -12,7 +12,7 @@ def detokenize(tokens: Sequence[str]) -> tuple[str, list[int]]:
     """Join tokens without the blanks that no writer would put.
 
     Args:
-        tokens: Tokens without blanks inside.
+        tokens: Tokens without blanks inside; an empty one takes no room.
 
     Returns:
         The text, and the place of each token's first character in it.
@@ -21,6 +21,9 @@ def detokenize(tokens: Sequence[str]) -> tuple[str, list[int]]:
     starts: list[int] = []
     length, glue, quote_open = 0, True, False
     for token in tokens:
+        if not token:
+            starts.append(length)
+            continue
         closes = token == '"' and quote_open
         if not (glue or closes or token in _NO_SPACE_BEFORE):
             parts.append(" ")

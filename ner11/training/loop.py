@@ -146,7 +146,7 @@ def _run(nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str]) -> TrainR
     )
     silent = io.StringIO()
     log_step, finalize = settings["logger"](nlp, silent if quiet else stdout, silent if quiet else sys.stderr)
-    stopped = False
+    stopped, best = False, 0.0
     info: dict[str, Any] = {}
     try:
         for _, info, is_best in steps:
@@ -154,7 +154,8 @@ def _run(nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str]) -> TrainR
             if is_best is None:
                 continue
             update_meta(settings, nlp, info)
-            if is_best and info["score"] > 0:
+            if info["score"] > best:
+                best = info["score"]
                 with replaced_dir(folder / BEST) as partial, nlp.use_params(settings["optimizer"].averages):
                     before_to_disk(nlp).to_disk(partial)
             stopped = is_out_of_patience(info["checkpoints"], step=info["step"], patience=settings["patience"])
