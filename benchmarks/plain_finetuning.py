@@ -121,7 +121,7 @@ def main(
     msg = Printer()
     metrics = srsly.read_json("training/metrics.json")
     choices = {row["setting"]: row["value"] for row in srsly.read_json("training/choices.json")}
-    encoder, epochs = metrics["model"]["encoder"], int(choices["epochs"])
+    encoder, epochs = srsly.read_json("assets/encoders/selected.json")["name"], int(choices["epochs"])
     plain = {}
     for source in sources.split(","):
         plain[source] = run(source, encoder=encoder, epochs=epochs, seed=0)

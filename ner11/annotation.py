@@ -62,8 +62,3 @@ class AnnotatedText:
 def pack_labels(labels: Iterable[str]) -> str:
     """Write a set of allowed labels as one string: "A", "A|B", or "?" for the empty set."""
     return SEPARATOR.join(sorted(labels)) or UNKNOWN
-
-
-def unpack_labels(packed: str) -> frozenset[str]:
-    """Read back what `pack_labels` wrote."""
-    return frozenset() if packed == UNKNOWN else frozenset(packed.split(SEPARATOR))

@@ -1,5 +1,6 @@
 """Outputs that are written whole or not at all: a partial sibling first, then a rename."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import srsly
+
+from ner11.errors import Ner11Error
 
 
 def _sibling(path: Path, state: str) -> Path:
@@ -37,6 +40,20 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, srsly.json_dumps(data, indent=2, sort_keys=True) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Read JSON that an earlier step wrote.
+
+    Raises:
+        Ner11Error: If the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except FileNotFoundError as e:
+        raise Ner11Error("no such file", where=path, fix="Run the step before this one again, with --force") from e
+    except (ValueError, OSError) as e:
+        raise Ner11Error(f"damaged ({e})", where=path, fix="Run the step that writes it again, with --force") from e
+
+
 def _clear(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -44,8 +61,16 @@ def _clear(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def restore(path: Path) -> None:
+    """Put a folder back that a kill caught between the two renames of `swap_in`."""
+    old = _sibling(path, "old")
+    if old.exists() and not path.exists():
+        old.rename(path)
+
+
 def swap_in(new: Path, path: Path) -> None:
     """Put the folder `new` in the place of `path`; the old one is deleted only once the new one stands."""
+    restore(path)
     old = _sibling(path, "old")
     _clear(old)
     if path.exists():
@@ -74,9 +99,8 @@ def replaced_dir(path: Path) -> Iterator[Path]:
         OSError: If the disk is full or the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = _sibling(path, "partial"), _sibling(path, "old")
-    if old.exists() and not path.exists():
-        old.rename(path)
+    restore(path)
+    partial = _sibling(path, "partial")
     _clear(partial)
     partial.mkdir()
     try:

@@ -163,4 +163,5 @@ def load_yaml(path: Path, model: type[T]) -> T:
 def first_problem(error: ValidationError) -> str:
     """Name the first key that a validation complains about, and what is wrong with it."""
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    key = ".".join(str(part) for part in first["loc"]) or "top level"
+    return f"{key}: {first['msg']}"

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import spacy
-import srsly
 import typer
 from wasabi import Printer
 
 from common import ROOT, Quiet, command
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
-from ner11.files import write_json, write_text
+from ner11.files import read_json, write_json, write_text
 from ner11.training.compose import Wishes, as_rows, compose
 from ner11.training.encoder import Encoder
 from ner11.training.hardware import find_device
@@ -35,7 +34,7 @@ def main(
     dev_words = sum(len(doc) for doc in read_docs(ROOT / "corpus" / "merged" / "dev", vocab))
     config, choices = compose(
         ROOT / "configs",
-        encoder=Encoder(**srsly.read_json(selected)),
+        encoder=Encoder(**read_json(selected)),
         head=head,
         device=find_device(gpu_id),
         wishes=Wishes(epochs=epochs, batch_pieces=batch_pieces, seed=seed),

@@ -29,7 +29,7 @@ def main(
     chosen, missing = select_datasets(load_datasets(datasets_path(domain)), datasets, root=ROOT)
     for dataset in missing:
         line = f"data set {dataset.name} is not there: expected {', '.join(map(str, dataset.splits.values()))} in {dataset.path}"
-        fix = "Run 'spacy project assets --extra' to fetch it"
+        fix = "Fetch it ('spacy project assets --extra') or link it there, then run this step again with --force"
         if strict:
             raise Ner11Error(line, fix=fix)
         if not quiet:

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import spacy
-import srsly
 import typer
 from tqdm import tqdm
 from wasabi import Printer
@@ -12,14 +11,11 @@ from common import ROOT, Domain, Quiet, command
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
 from ner11.evaluation.gates import check_gate, load_gates
-from ner11.evaluation.metrics import evaluate
+from ner11.evaluation.metrics import evaluate, percent
 from ner11.evaluation.report import write_report
-from ner11.files import write_json
-from ner11.training.hardware import find_device
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+from ner11.files import read_json, write_json
+from ner11.training.encoder import Encoder
+from ner11.training.hardware import configured_device
 
 
 @command
@@ -28,7 +24,6 @@ def main(
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.0.0",
     head: Annotated[str, typer.Option(help="Name of the head, for the report.")] = "transition",
     gates: Annotated[str, typer.Option(help="A file in configs/gates, without .csv.")] = "demo",
-    gpu_id: Annotated[str, typer.Option(help="auto, -1 for the CPU, or a GPU's number.")] = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Write training/metrics.json and training/report/index.html from training/model-best and corpus/merged/test."""
@@ -36,35 +31,36 @@ def main(
     model = ROOT / "training" / "model-best"
     if not model.is_dir():
         raise Ner11Error("no trained model", where=model, fix="Run 'spacy project run train' first")
-    device = find_device(gpu_id)
+    gates_path = ROOT / "configs" / "gates" / f"{gates}.csv"
+    claims = load_gates(gates_path)
+    device = configured_device(model / "config.cfg")
     if device.is_gpu:
         spacy.require_gpu(device.gpu_id)
     nlp = spacy.load(model)
     references = list(read_docs(ROOT / "corpus" / "merged" / "test", nlp.vocab))
     scores = evaluate(nlp, tqdm(references, desc="Test texts", disable=True if quiet else None, leave=False))
-    gates_path = ROOT / "configs" / "gates" / f"{gates}.csv"
-    encoder = srsly.read_json(ROOT / "assets" / "encoders" / "selected.json")
+    encoder = Encoder(**read_json(ROOT / "assets" / "encoders" / "selected.json"))
     metrics = {
-        "model": {"name": f"en_ner11_{domain}", "version": version, "domain": domain, "encoder": encoder["name"], "head": head},
-        "training": srsly.read_json(ROOT / "training" / "train.json"),
+        "model": {"name": f"en_ner11_{domain}", "version": version, "domain": domain, "encoder": encoder.title, "head": head},
+        "training": read_json(ROOT / "training" / "train.json"),
         **scores,
         "gates_file": str(gates_path),
-        "gates": [check_gate(gate, scores).to_dict() for gate in load_gates(gates_path)],
+        "gates": [check_gate(gate, scores).to_dict() for gate in claims],
     }
     write_json(ROOT / "training" / "metrics.json", metrics)
-    ledger = srsly.read_json(ROOT / "corpus" / "merged" / "ledger.json")
+    ledger = read_json(ROOT / "corpus" / "merged" / "ledger.json")
     write_report(ROOT / "training" / "report" / "index.html", metrics=metrics, ledger=ledger)
 
     for source, summary in metrics["sources"].items():
         rows = {**summary["labels"], "all (micro)": summary["micro"]}
         table = [
-            (name, *(_percent(row[key]) for key in ("precision", "recall", "f1")), row["support"]) for name, row in rows.items()
+            (name, *(percent(row[key]) for key in ("precision", "recall", "f1")), row["support"]) for name, row in rows.items()
         ]
         msg.table(table, header=(source, "P", "R", "F1", "support"), divider=True, aligns=("l", "r", "r", "r", "r"))
     failed = [gate for gate in metrics["gates"] if not gate["passed"]]
     for gate in failed:
         msg.warn(
-            f"Gate failed: {gate['metric']} of {gate['label']} on {gate['source']}: {_percent(gate['value'])} ({gate['note']})"
+            f"Gate failed: {gate['metric']} of {gate['label']} on {gate['source']}: {percent(gate['value'])} ({gate['note']})"
         )
     if metrics["gates"] and not failed:
         msg.good(f"All {len(metrics['gates'])} gates of {gates_path} passed")

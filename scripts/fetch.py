@@ -29,6 +29,8 @@ def fetch(repo: str, commit: str, paths: list[str], folder: Path) -> None:
             ["fetch", "--quiet", "--depth=1", "--filter=blob:none", repo, commit],
             ["-c", f"remote.origin.url={repo}", "-c", "remote.origin.promisor=true", "checkout", "FETCH_HEAD", "--", *paths],
         ):
+            if shutil.which("git") is None:
+                raise Ner11Error("git is not installed", where="fetch", fix="Install git")
             done = subprocess.run(["git", "-C", temporary, *arguments], capture_output=True, text=True)
             if done.returncode:
                 reason = (done.stderr.strip() or "git failed").splitlines()[-1]
@@ -53,10 +55,12 @@ def main(
 ) -> None:
     """Fetch the assets of project.yml that have a commit."""
     msg = Printer(no_print=quiet)
-    for asset in srsly.read_yaml(ROOT / "project.yml")["assets"]:
-        name = Path(asset["dest"]).relative_to(DATASETS).parts[0]
-        if "commit" not in asset or (names and name not in names):
-            continue
+    pinned = [asset for asset in srsly.read_yaml(ROOT / "project.yml")["assets"] if "commit" in asset]
+    assets = {Path(asset["dest"]).relative_to(DATASETS).parts[0]: asset for asset in pinned}
+    for name in names or assets:
+        if name not in assets:
+            raise Ner11Error(f"'{name}' is no such data set", where="fetch", fix=f"Choose from {', '.join(assets)}")
+        asset = assets[name]
         msg.info(f"Fetching {name}")
         fetch(asset["repo"], asset["commit"], asset["paths"], DATASETS / name)
         msg.good(f"{name}: {asset['repo']} at {asset['commit'][:7]}")

@@ -3,14 +3,13 @@
 from typing import Annotated
 
 import spacy
-import srsly
 import typer
 from wasabi import Printer
 
 from common import ROOT, Quiet, command
 from ner11.corpus.merge import MergeResult, merge
 from ner11.errors import Ner11Error
-from ner11.files import replaced_dir, write_json
+from ner11.files import read_json, replaced_dir, write_json
 from ner11.ledger import by_outcome
 
 
@@ -26,14 +25,14 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of the order of the texts in train and dev.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Write corpus/train, corpus/dev, corpus/test and corpus/ledger.json from corpus/converted."""
+    """Write corpus/merged (train, dev, test and ledger.json) from corpus/converted."""
     msg = Printer(no_print=quiet)
     corpus = ROOT / "corpus"
     converted = corpus / "converted"
     folders = sorted(path for path in converted.glob("*") if path.is_dir())
     if not folders:
         raise Ner11Error("nothing converted", where=converted, fix="Run 'spacy project run convert' first")
-    read = srsly.read_json(converted / "ledger.json")
+    read = read_json(converted / "ledger.json")
     with replaced_dir(corpus / "merged") as out:
         result = merge(folders, out, vocab=spacy.blank("en").vocab, seed=seed)
         ledger = {

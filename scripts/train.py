@@ -8,13 +8,12 @@ from wasabi import Printer
 
 from common import ROOT, Quiet, command
 from ner11.errors import Ner11Error
-from ner11.training.hardware import find_device
+from ner11.training.hardware import configured_device
 from ner11.training.loop import train
 
 
 @command
 def main(
-    gpu_id: Annotated[str, typer.Option(help="auto, -1 for the CPU, or a GPU's number.")] = "auto",
     config: Annotated[Path, typer.Option(help="The training configuration.")] = Path("training/config.cfg"),
     quiet: Quiet = False,
 ) -> None:
@@ -22,7 +21,7 @@ def main(
     msg = Printer(no_print=quiet)
     if not config.is_file():
         raise Ner11Error("no such file", where=config, fix="Run 'spacy project run configure' first")
-    result = train(config, ROOT / "training", device=find_device(gpu_id), quiet=quiet)
+    result = train(config, ROOT / "training", device=configured_device(config), quiet=quiet)
     pace = f"{result.words} words in {result.seconds} s, evaluations included"
     ended = "no better score for long enough" if result.stopped_early else "all steps done"
     msg.good(f"Best dev F1 {100 * result.best_score:.2f} at step {result.best_step} of {result.steps} ({ended}; {pace})")

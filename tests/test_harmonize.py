@@ -138,3 +138,14 @@ def test_every_declared_map_fits_its_schema():
         for one in load_datasets(path)
     ]
     assert maps and all(label_map.coverage for label_map in maps)
+
+
+def test_a_label_that_may_be_reserved_is_unknown_not_certain():
+    (span,) = run("Stuxnet", [(0, 7, "X")], {"X": ["TOOL", "CAMPAIGN"]}).spans
+    assert (span.labels, span.reason) == (frozenset(), "may be of a reserved label")
+
+
+@pytest.mark.parametrize("target", [["TOOL", "drop"], []])
+def test_a_list_holds_nodes(target):
+    with pytest.raises(Ner11Error, match="Map it to nodes, or to drop alone"):
+        run("Stuxnet", [(0, 7, "X")], {"X": target})

@@ -13,6 +13,11 @@ from ner11.pipeline.scoring import Comparison, Counts, compare, count_labels, to
 BATCH_SIZE = 64
 
 
+def percent(value: float | None) -> str:
+    """Write a share of 0 to 1 in percent with one decimal, a dash where it is undefined."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
 def figures(counts: Counts) -> dict[str, float | int | None]:
     """Give precision, recall, F1 (0 to 1, None if undefined) and the counts that they come from."""
     return {

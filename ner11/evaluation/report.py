@@ -5,11 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from ner11.evaluation.metrics import percent
 from ner11.files import write_text
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def write_report(path: Path, *, metrics: dict[str, Any], ledger: dict[str, Any]) -> None:
@@ -18,7 +15,7 @@ def write_report(path: Path, *, metrics: dict[str, Any], ledger: dict[str, Any])
     Args:
         path: The HTML file.
         metrics: As in `training/metrics.json`.
-        ledger: As in `corpus/ledger.json`.
+        ledger: As in `corpus/merged/ledger.json`.
 
     Raises:
         OSError: If the file cannot be written; the old one stays.
@@ -26,5 +23,5 @@ def write_report(path: Path, *, metrics: dict[str, Any], ledger: dict[str, Any])
     environment = Environment(
         loader=PackageLoader("ner11.evaluation"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["percent"] = _percent
+    environment.filters["percent"] = percent
     write_text(path, environment.get_template("index.html").render(metrics=metrics, ledger=ledger))

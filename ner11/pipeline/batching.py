@@ -29,13 +29,15 @@ def _estimated_counts(doc: Doc) -> np.ndarray:
 
 @registry.batchers("ner11.batch_by_pieces.v1")
 def configure_batch_by_pieces(
-    max_padded_pieces: int, max_pieces: int, overlap: int, buffer: int, seed: int, tokenizer: str | None
+    max_padded_pieces: int, accumulate: int, max_pieces: int, overlap: int, buffer: int, seed: int, tokenizer: str | None
 ) -> Callable[[Iterable[Example]], Iterator[list[Example]]]:
     """Make a batcher that puts examples of like length together, up to a budget of padded word pieces.
 
     Args:
         max_padded_pieces: Budget of a batch: windows times pieces of the longest window. An example that is over
             it by itself makes a batch of its own.
+        accumulate: How many parts spaCy splits a batch into (`accumulate_gradient`). It splits by examples, and not at
+            all if there are fewer of them, so a batch of fewer stays within one part's budget.
         max_pieces: Window size of the encoder, as in `cut_windows`.
         overlap: Window overlap of the encoder.
         buffer: How many examples are sorted together.
@@ -63,7 +65,8 @@ def configure_batch_by_pieces(
             rows = 0
             for i in order:
                 windows, width = shapes[i]
-                if not batches or (rows + windows) * width > max_padded_pieces:
+                parts = accumulate if batches and len(batches[-1]) + 1 >= accumulate else 1
+                if not batches or (rows + windows) * width > max_padded_pieces // accumulate * parts:
                     batches.append([])
                     rows = 0
                 batches[-1].append(chunk[i])

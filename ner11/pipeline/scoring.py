@@ -26,7 +26,7 @@ class Comparison:
         spurious: Predicted spans that are wrong.
         missed: Gold spans that no hit met; the label is `A|B` where several are allowed.
         ignored: Predicted spans that are neither right nor wrong: of a label that the source does not cover, or
-            over a span whose label is not known.
+            over a span whose label is not known. Gold spans of labels that are not covered are left out too.
     """
 
     hits: list[SpanKey] = field(default_factory=list)
@@ -37,14 +37,15 @@ class Comparison:
 
 def compare(reference: Doc, predicted: Doc) -> Comparison:
     """Compare predicted with gold spans of the same text by their character borders."""
-    gold = {(ent.start_char, ent.end_char): ent.label_ for ent in reference.ents}
+    coverage = reference.user_data.get(COVERAGE)
+    gold: dict[tuple[int, int], str] = {}
     unknown = []
-    for span in reference.spans.get(AMBIGUOUS, ()):
+    for span in (*reference.ents, *reference.spans.get(AMBIGUOUS, ())):
         if span.label_ == "?":
             unknown.append((span.start_char, span.end_char))
-        else:
+        # A label that is annotated but not covered counts on neither side: its false positives cannot be told.
+        elif coverage is None or not set(span.label_.split("|")).isdisjoint(coverage):
             gold[span.start_char, span.end_char] = span.label_
-    coverage = reference.user_data.get(COVERAGE)
     result = Comparison()
     for ent in predicted.ents:
         start, end, label = key = ent.start_char, ent.end_char, ent.label_

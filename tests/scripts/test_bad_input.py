@@ -92,6 +92,19 @@ def test_gpu_that_is_not_there(run, gpu_id, message):
     assert message in the_line(run("encoder", "--gpu-id", gpu_id))
 
 
+def test_damaged_state_of_an_earlier_step(run, project):
+    (project / "assets/encoders").mkdir()
+    (project / "assets/encoders/selected.json").write_text("{")
+    for split in ("train", "dev"):
+        (project / "corpus/merged" / split).mkdir(parents=True)
+    assert "assets/encoders/selected.json: damaged" in the_line(run("configure"))
+
+
+@pytest.mark.parametrize("version", ["1.1", "one", "1.2.3/4"])
+def test_a_version_has_three_parts(run, version):
+    assert f"version: '{version}' is no version of three parts" in the_line(run("package", "--version", version))
+
+
 def test_unknown_domain(run):
     assert "configs/domains/cybre/schema.yml: no such file" in the_line(run("convert", "--domain", "cybre"))
 

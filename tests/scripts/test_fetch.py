@@ -58,3 +58,9 @@ def test_an_unknown_commit_leaves_what_was_there(repository, target):
     with pytest.raises(Ner11Error, match="commit 0123456 could not be fetched"):
         fetch(repository[0], "0123456789" * 4, ["data"], target)
     assert files(target) == ["README.md"]
+
+
+def test_an_unknown_data_set_is_named(run, project):
+    (project / "project.yml").write_text('assets: [{dest: assets/datasets/one/data, repo: r, commit: c, paths: ["."]}]')
+    done = run("fetch", "two")
+    assert done.exit_code == 1 and "'two' is no such data set. Choose from one." in done.stderr

@@ -13,7 +13,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (8 * 2**30, 8 * 2**30))
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: f"GPU {number}")
-        monkeypatch.setattr(hardware, "has_cupy", cupy)
+        monkeypatch.setattr(hardware, "has_cupy_gpu", cupy)
 
     return make
 
@@ -22,7 +22,7 @@ def machine(monkeypatch):
     ("gpus", "cupy", "wanted", "expected", "reason"),
     [
         (0, False, "auto", -1, "auto: no GPU"),
-        (1, False, "auto", -1, "auto: CuPy is not installed"),
+        (1, False, "auto", -1, "auto: CuPy is not installed or sees no GPU"),
         (1, True, "auto", 0, "auto: torch and CuPy see it"),
         (2, True, "1", 1, "chosen"),
         (1, True, "-1", -1, "chosen"),
@@ -39,7 +39,7 @@ def test_finds_the_device(machine, gpus, cupy, wanted, expected, reason):
     [
         (0, True, "0", "torch sees no GPU here"),
         (1, True, "1", r"torch sees 1 GPU\(s\)"),
-        (1, False, "0", "CuPy is not installed. Run pip install"),
+        (1, False, "0", "CuPy is not installed or sees no GPU. Run pip install"),
         (1, True, "first", "'first' is no device"),
     ],
 )
