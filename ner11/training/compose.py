@@ -142,26 +142,39 @@ def compose(
     config = read_fragment(configs, "train")
     config = config.merge(read_fragment(configs / "head", head)).merge(read_fragment(configs / "encoder", encoder.kind))
     config["system"]["seed"] = wishes.seed
-    if encoder.kind == "pipeline":
-        config["components"]["transformer"]["source"] = encoder.name
-        config["components"]["ner"]["model"]["tok2vec"]["width"] = encoder.width
-    else:
-        model = config["components"]["transformer"]["model"]
-        model["name"] = encoder.name
-        model["mixed_precision"] = device.is_gpu
-        config["training"]["batcher"]["tokenizer"] = encoder.name
+    choices.append(_place(config, encoder, device))
+    steps, words = _choose_batch(config, encoder, device, wishes, choices)
+    rate, reason = choose_learn_rate(encoder)
+    choices.append(Choice("learning rate", f"{rate:g}", reason))
+    config["training"]["optimizer"]["learn_rate"]["initial_rate"] = rate
+    epochs = _choose_schedule(config, steps, wishes, choices)
+    sample = max(MIN_DEV_WORDS, round(words * epochs * DEV_SHARE / EVALUATIONS))
+    if dev_words > sample:
+        config["corpora"]["dev"]["max_words"] = sample
+        share = f"a seeded sample of {dev_words}: evaluations read a quarter as much as training"
+        choices.append(Choice("dev words", str(sample), share))
+    return _complete(config), choices
+
+
+def _place(config: Config, encoder: Encoder, device: Device) -> Choice:
+    """Set the encoder and the device, and choose the precision."""
     config["system"]["gpu_id"] = device.gpu_id
     if device.is_gpu:
         config["system"]["gpu_allocator"] = "pytorch"
-    precision = "fp16" if device.is_gpu and encoder.kind != "pipeline" else "fp32"
-    why = {"fp16": "GPU", "fp32": "a sourced transformer brings its own setting" if device.is_gpu else "no GPU"}
-    choices.append(Choice("precision", precision, why[precision]))
+    if encoder.kind == "pipeline":
+        config["components"]["transformer"]["source"] = encoder.name
+        config["components"]["ner"]["model"]["tok2vec"]["width"] = encoder.width
+        return Choice("precision", "of the pipeline", "a sourced transformer brings its own setting")
+    model = config["components"]["transformer"]["model"]
+    model["name"] = encoder.name
+    model["mixed_precision"] = device.is_gpu
+    config["training"]["batcher"]["tokenizer"] = encoder.name
+    return Choice("precision", *(("fp16, mixed", "GPU") if device.is_gpu else ("fp32", "no GPU")))
 
+
+def _choose_batch(config: Config, encoder: Encoder, device: Device, wishes: Wishes, choices: list[Choice]) -> tuple[int, int]:
+    """Set batch size and accumulation, and give the steps and tokens of an epoch."""
     training = config["training"]
-    if wishes.batch_pieces == AUTO:
-        pieces, reason = choose_batch_pieces(device, encoder)
-    else:
-        pieces, reason = _positive(wishes.batch_pieces, "batch_pieces"), "chosen"
     nlp = spacy.blank(config["nlp"]["lang"])
 
     def measure(pieces: int) -> tuple[int, int]:
@@ -170,6 +183,10 @@ def compose(
         training["batcher"]["max_padded_pieces"] = pieces * training["accumulate_gradient"]
         return _measure_epoch(config.interpolate(), nlp)
 
+    if wishes.batch_pieces == AUTO:
+        pieces, reason = choose_batch_pieces(device, encoder)
+    else:
+        pieces, reason = _positive(wishes.batch_pieces, "batch_pieces"), "chosen"
     steps, words = measure(pieces)
     while wishes.batch_pieces == AUTO and pieces > CPU_BATCH_PIECES and steps * MAX_EPOCHS < MIN_STEPS:
         pieces, reason = pieces // 2, f"more would fit, but would leave fewer than {MIN_STEPS} steps in {MAX_EPOCHS} epochs"
@@ -177,33 +194,26 @@ def compose(
     accumulate = training["accumulate_gradient"]
     choices.append(Choice("batch", f"{pieces} padded word pieces", reason))
     choices.append(Choice("accumulate gradient", str(accumulate), f"a step sees {pieces * accumulate} padded word pieces"))
+    return steps, words
 
-    rate, reason = choose_learn_rate(encoder)
-    choices.append(Choice("learning rate", f"{rate:g}", reason))
+
+def _choose_schedule(config: Config, steps: int, wishes: Wishes, choices: list[Choice]) -> int:
+    """Set steps, warm-up, evaluations and patience, and give the number of epochs."""
     if wishes.epochs == AUTO:
         epochs, reason = choose_epochs(steps)
     else:
         epochs, reason = _positive(wishes.epochs, "epochs"), f"chosen; {steps} steps an epoch"
-    choices.append(Choice("epochs", str(epochs), reason))
     frequency = max(1, math.ceil(steps * epochs / EVALUATIONS))
-    total = frequency * math.ceil(steps * epochs / frequency)
+    total = frequency * math.ceil(steps * epochs / frequency)  # so that the last step is evaluated
     warmup = round(total * WARMUP_SHARE)
     check_schedule(total, warmup)
-    training["max_steps"] = total
-    training["eval_frequency"] = frequency
-    training["patience"] = PATIENCE_EVALUATIONS * frequency
-    training["optimizer"]["learn_rate"].update(warmup_steps=warmup, total_steps=total, initial_rate=rate)
+    patience = PATIENCE_EVALUATIONS * frequency
+    config["training"].update(max_steps=total, eval_frequency=frequency, patience=patience)
+    config["training"]["optimizer"]["learn_rate"].update(warmup_steps=warmup, total_steps=total)
+    choices.append(Choice("epochs", str(epochs), reason))
     choices.append(Choice("steps", f"{total}, {warmup} of them warm-up", f"warm-up is {WARMUP_SHARE:.0%} of all steps"))
-    choices.append(
-        Choice("early stopping", f"after {training['patience']} steps", "without a better dev score, once it has left zero")
-    )
-    sample = max(MIN_DEV_WORDS, round(words * epochs * DEV_SHARE / EVALUATIONS))
-    if dev_words > sample:
-        config["corpora"]["dev"]["max_words"] = sample
-        choices.append(
-            Choice("dev words", str(sample), f"a seeded sample of {dev_words}: evaluations read a quarter as much as training")
-        )
-    return _complete(config), choices
+    choices.append(Choice("early stopping", f"after {patience} steps", "without a better dev score, once it has left zero"))
+    return epochs
 
 
 def _complete(config: Config) -> Config:
