@@ -1,10 +1,12 @@
 """Check the markup, labels and borders of the gold set of a domain."""
 
+from common import ROOT, Domain, Quiet, command, fail, schema_path
+
+# isort: split
 import spacy
 import typer
 from wasabi import Printer
 
-from common import ROOT, Domain, Quiet, command, fail, schema_path
 from ner11.datasets import SPLITS
 from ner11.files import write_json
 from ner11.gold import check_gold

@@ -1,5 +1,8 @@
 """Install the wheel into a new environment and compare it with the trained pipeline."""
 
+from common import ROOT, Domain, Quiet, command
+
+# isort: split
 from itertools import islice
 from typing import Annotated
 
@@ -7,7 +10,6 @@ import spacy
 import typer
 from wasabi import Printer
 
-from common import ROOT, Domain, Quiet, command
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
 from ner11.files import write_json

@@ -57,7 +57,8 @@ def _on_crash(kind: type[BaseException], error: BaseException, trace: TracebackT
         sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = _on_crash  # for an interrupt while torch and spaCy load; `command` handles the rest
+# For an interrupt while torch and spaCy load, which is why every script imports this module first; `command` handles the rest.
+sys.excepthook = _on_crash
 
 
 def command(main: Callable[P, None]) -> Callable[P, None]:

@@ -1,5 +1,8 @@
 """Compose the training configuration from fragments and from what the machine and the corpus are like."""
 
+from common import ROOT, Quiet, command
+
+# isort: split
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +10,6 @@ import spacy
 import typer
 from wasabi import Printer
 
-from common import ROOT, Quiet, command
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
 from ner11.files import read_json, write_json, write_text

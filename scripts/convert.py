@@ -1,5 +1,8 @@
 """Convert annotated data sets to documents in the labels of the schema, with every span accounted for."""
 
+from common import ROOT, Domain, Quiet, command, datasets_path, one_line, schema_path
+
+# isort: split
 from typing import Annotated
 
 import spacy
@@ -7,7 +10,6 @@ import typer
 from tqdm import tqdm
 from wasabi import Printer
 
-from common import ROOT, Domain, Quiet, command, datasets_path, one_line, schema_path
 from ner11.corpus.convert import convert_dataset
 from ner11.datasets import load_datasets, select_datasets
 from ner11.errors import Ner11Error

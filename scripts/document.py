@@ -1,12 +1,14 @@
 """Write the measured figures into README.md, from the files that runs wrote."""
 
+from common import ROOT, Quiet, command
+
+# isort: split
 from pathlib import Path
 from typing import Any
 
 import typer
 from wasabi import MarkdownRenderer, Printer
 
-from common import ROOT, Quiet, command
 from ner11.errors import Ner11Error
 from ner11.evaluation.metrics import percent
 from ner11.files import read_json, write_text

@@ -1,5 +1,8 @@
 """Make the pretrained encoder available and check that it can be loaded."""
 
+from common import Quiet, command
+
+# isort: split
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +10,6 @@ import huggingface_hub
 import typer
 from wasabi import Printer
 
-from common import Quiet, command
 from ner11.files import write_json
 from ner11.training.encoder import MINILM, choose_encoder, fetch_minilm, resolve_encoder
 from ner11.training.hardware import find_device

@@ -1,5 +1,8 @@
 """Score the trained pipeline on the untouched test split, check the gates, and write the report."""
 
+from common import ROOT, Domain, Quiet, command
+
+# isort: split
 from typing import Annotated
 
 import spacy
@@ -7,7 +10,6 @@ import typer
 from tqdm import tqdm
 from wasabi import Printer
 
-from common import ROOT, Domain, Quiet, command
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
 from ner11.evaluation.gates import check_gate, load_gates

@@ -1,5 +1,8 @@
 """Get data sets that are folders of a repository, at their pinned commits."""
 
+from common import ROOT, Quiet, command
+
+# isort: split
 import shutil
 import subprocess
 import tempfile
@@ -10,7 +13,6 @@ import srsly
 import typer
 from wasabi import Printer
 
-from common import ROOT, Quiet, command
 from ner11.errors import Ner11Error
 from ner11.files import replaced_dir
 
@@ -22,6 +24,8 @@ def fetch(repo: str, commit: str, paths: list[str], folder: Path) -> None:
 
     The commit is the checksum: git refuses content that does not hash to it.
     """
+    if shutil.which("git") is None:
+        raise Ner11Error("git is not installed", where="fetch", fix="Install git")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
         for arguments in (
@@ -29,8 +33,6 @@ def fetch(repo: str, commit: str, paths: list[str], folder: Path) -> None:
             ["fetch", "--quiet", "--depth=1", "--filter=blob:none", repo, commit],
             ["-c", f"remote.origin.url={repo}", "-c", "remote.origin.promisor=true", "checkout", "FETCH_HEAD", "--", *paths],
         ):
-            if shutil.which("git") is None:
-                raise Ner11Error("git is not installed", where="fetch", fix="Install git")
             done = subprocess.run(["git", "-C", temporary, *arguments], capture_output=True, text=True)
             if done.returncode:
                 reason = (done.stderr.strip() or "git failed").splitlines()[-1]

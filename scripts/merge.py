@@ -1,12 +1,14 @@
 """Merge converted data sets into one corpus without leaks between the splits."""
 
+from common import ROOT, Quiet, command
+
+# isort: split
 from typing import Annotated
 
 import spacy
 import typer
 from wasabi import Printer
 
-from common import ROOT, Quiet, command
 from ner11.corpus.merge import MergeResult, merge
 from ner11.errors import Ner11Error
 from ner11.files import read_json, replaced_dir, write_json

@@ -1,12 +1,14 @@
 """Build the pip-installable package of the trained pipeline."""
 
+from common import ROOT, Domain, Quiet, command, datasets_path, schema_path
+
+# isort: split
 import re
 from typing import Annotated
 
 import typer
 from wasabi import Printer
 
-from common import ROOT, Domain, Quiet, command, datasets_path, schema_path
 from ner11.datasets import load_datasets
 from ner11.errors import Ner11Error
 from ner11.files import read_json

@@ -1,12 +1,14 @@
 """Train the pipeline on the composed configuration."""
 
+from common import ROOT, Quiet, command
+
+# isort: split
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from wasabi import Printer
 
-from common import ROOT, Quiet, command
 from ner11.errors import Ner11Error
 from ner11.training.hardware import configured_device
 from ner11.training.loop import train

@@ -8,19 +8,12 @@ from ner11.datasets import SPLITS
 from ner11.errors import Ner11Error
 from ner11.gold import check_gold
 from ner11.readers.inline import read_inline
-from ner11.schema import Node, Schema, load_schema
+from ner11.schema import Schema, load_schema
+from tests.trees import node
 
 ROOT = Path(__file__).parents[1]
 GOLD = ROOT / "assets" / "cyber" / "gold"
 MAKE_DOC = spacy.blank("en").make_doc
-
-
-def node(name, *children, active=False):
-    made = Node(name, "d", ["a", "b"], [], active, 1, None)
-    for child in children:
-        child.parent = made
-    made.children = list(children)
-    return made
 
 
 SCHEMA = Schema("toy", [node("TOP", node("TOOL", node("KIT"), active=True), node("PLACE", active=True)), node("ROLE")])

@@ -6,17 +6,10 @@ from ner11.annotation import AnnotatedText, LabelledSpan
 from ner11.datasets import Dataset, load_datasets
 from ner11.errors import Ner11Error
 from ner11.harmonize import LabelMap, harmonize
-from ner11.schema import Node, Schema, load_schema
+from ner11.schema import Schema, load_schema
+from tests.trees import node
 
 DOMAINS = Path(__file__).parents[1] / "configs" / "domains"
-
-
-def node(name, *children, active=False):
-    made = Node(name, "d", ["a", "b"], [], active, 1, None)
-    for child in children:
-        child.parent = made
-    made.children = list(children)
-    return made
 
 
 SCHEMA = Schema(

@@ -28,11 +28,11 @@ def tokens_of(doc: Doc, span: LabelledSpan) -> tuple[Span | None, str]:
     return tokens, text[tokens.start_char : span.start] + text[span.end : tokens.end_char]
 
 
-def _runs(doc: Doc, tokens: Iterable[int], label: str = "") -> list[Span]:
+def _runs(doc: Doc, tokens: Iterable[int]) -> list[Span]:
     """Join neighboring token positions to spans."""
     runs = groupby(enumerate(sorted(tokens)), key=lambda pair: pair[1] - pair[0])
     groups = ([token for _, token in run] for _, run in runs)
-    return [Span(doc, group[0], group[-1] + 1, label=label) for group in groups]
+    return [Span(doc, group[0], group[-1] + 1) for group in groups]
 
 
 def annotate(doc: Doc, text: AnnotatedText, *, split: str, ledger: Ledger) -> Doc:

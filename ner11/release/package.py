@@ -18,6 +18,7 @@ from ner11.errors import Ner11Error
 from ner11.files import write_text
 
 _PIPELINE = Path(ner11.__file__).parent / "pipeline"
+_PARTIAL = ".partial-"
 CODE = ("scoring", "transformer", "windows")
 """Modules of `ner11/pipeline` that travel inside the package. (`spacy package --code` imports each file by itself, so
 that none could import another.)"""
@@ -96,8 +97,10 @@ def build_package(model: Path, out: Path, *, meta: dict[str, Any], datasets: Seq
         OSError: If the disk is full.
     """
     out.mkdir(parents=True, exist_ok=True)
+    for left in out.glob(f"{_PARTIAL}*"):  # by a run that was killed
+        shutil.rmtree(left)
     # Inside `out`, so that the last step is a rename on one disk.
-    with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as temporary:
+    with tempfile.TemporaryDirectory(dir=out, prefix=_PARTIAL) as temporary:
         folder = Path(temporary)
         meta_path = folder / "meta.json"
         srsly.write_json(meta_path, meta)

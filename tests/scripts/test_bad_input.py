@@ -1,5 +1,6 @@
 """What users get wrong: one clear line, a non-zero exit, the last good output kept."""
 
+import ast
 import signal
 import subprocess
 import sys
@@ -127,6 +128,14 @@ def test_full_disk_keeps_the_last_corpus(run, project):
     assert done.returncode == 1
     assert "The last good output is untouched" in done.stderr and "Traceback" not in done.stderr
     assert sorted(path.read_bytes() for path in (project / "corpus/converted").rglob("*.spacy")) == before
+
+
+@pytest.mark.parametrize("script", sorted({path.name for path in (ROOT / "scripts").glob("*.py")} - {"common.py"}))
+def test_an_interrupt_while_libraries_load_is_one_line_too(script):
+    imports = [
+        node for node in ast.parse((ROOT / "scripts" / script).read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert isinstance(imports[0], ast.ImportFrom) and imports[0].module == "common"
 
 
 def test_interrupt_is_one_line(project):
