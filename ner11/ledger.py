@@ -2,22 +2,36 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ner11.errors import Ner11Error
 
 OUTCOMES = {
     "kept": "as read",
     "trimmed": "blanks at the edges cut off",
+    "repaired": "shifted offsets put right, proved by the surface",
     "widened": "grown to token borders",
     "ambiguous": "kept with several allowed labels",
+    "merged": "its text is in another source too; the annotations are intersected",
     "unknown": "place kept, label not known: never a plain O",
     "outside": "its type is reserved, so it is none of the active labels",
     "duplicate": "the same span twice",
+    "conflict": "its text is in another source too, which says otherwise and is trusted more",
+    "removed": "gone with its text, which occurs in a protected split or another source",
     "dropped": "gone with its text, or no text in its borders",
 }
+EXAMPLES = 3
+"""Examples kept for each source, label, outcome and reason."""
 
-Key = tuple[str, str, str]
+
+class SpanKey(NamedTuple):
+    """What spans are counted by."""
+
+    source: str
+    split: str
+    label: str
+    outcome: str
+    reason: str
 
 
 class Ledger:
@@ -25,14 +39,41 @@ class Ledger:
 
     Attributes:
         read: Spans as they came from the reader, by (source, split, label).
-        spans: Spans by (source, split, label, outcome, reason).
+        spans: Spans by `SpanKey`.
         texts: Texts by (source, split, outcome, reason).
+        problems: What readers noticed and could live with, by (source, split, problem).
+        examples: For each of the keys above but `read`, up to three places with what stands there.
     """
 
     def __init__(self) -> None:
-        self.read: Counter[Key] = Counter()
-        self.spans: Counter[tuple[str, str, str, str, str]] = Counter()
+        self.read: Counter[tuple[str, str, str]] = Counter()
+        self.spans: Counter[SpanKey] = Counter()
         self.texts: Counter[tuple[str, str, str, str]] = Counter()
+        self.problems: Counter[tuple[str, str, str]] = Counter()
+        self.examples: dict[tuple[str, ...], list[str]] = {}
+
+    def example(self, key: tuple[str, ...], place: str, what: str = "") -> None:
+        """Keep a place as an example of a key, unless there are enough."""
+        kept = self.examples.setdefault(key, [])
+        if len(kept) < EXAMPLES:
+            kept.append(f"{place}: {what}" if what else place)
+
+    def update(self, other: "Ledger") -> None:
+        """Add the counts and examples of another ledger."""
+        self.read.update(other.read)
+        self.spans.update(other.spans)
+        self.texts.update(other.texts)
+        self.problems.update(other.problems)
+        for key, places in other.examples.items():
+            kept = self.examples.setdefault(key, [])
+            kept.extend(places[: EXAMPLES - len(kept)])
+
+    def move(self, key: SpanKey, outcome: str, reason: str, count: int = 1) -> None:
+        """Give spans that a later step lost another outcome."""
+        self.spans[key] -= count
+        if not self.spans[key]:
+            del self.spans[key]
+        self.spans[key._replace(outcome=outcome, reason=reason)] += count
 
     def check(self) -> None:
         """Check that every span read has exactly one outcome.
@@ -40,29 +81,47 @@ class Ledger:
         Raises:
             Ner11Error: If the sums differ; that is a defect of ner11, not of the data.
         """
-        sums: Counter[Key] = Counter()
-        for (source, split, label, _, _), count in self.spans.items():
-            sums[source, split, label] += count
-        for key in self.read.keys() | sums.keys():
-            if self.read[key] != sums[key]:
+        sums: Counter[tuple[str, str, str]] = Counter()
+        for key, count in self.spans.items():
+            sums[key.source, key.split, key.label] += count
+        for read in self.read.keys() | sums.keys():
+            if self.read[read] != sums[read] or any(count < 0 for count in self.spans.values()):
                 raise Ner11Error(
-                    f"read {self.read[key]} spans, accounted for {sums[key]}",
-                    where="/".join(key),
+                    f"read {self.read[read]} spans, accounted for {sums[read]}",
+                    where="/".join(read),
                     fix="Report this as a defect of ner11",
                 )
 
     def to_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Give all counts as lists of flat records, sorted, for JSON."""
-        names = ("source", "split", "label", "outcome", "reason")
 
         def rows(counter: Counter[Any], keys: Iterable[str]) -> list[dict[str, Any]]:
-            return [dict(zip(keys, key, strict=True), count=count) for key, count in sorted(counter.items())]
+            made = []
+            for key, count in sorted(counter.items()):
+                row = dict(zip(keys, key, strict=True), count=count)
+                if key in self.examples:
+                    row["examples"] = self.examples[key]
+                made.append(row)
+            return made
 
         return {
-            "read": rows(self.read, names[:3]),
-            "spans": rows(self.spans, names),
+            "read": rows(self.read, SpanKey._fields[:3]),
+            "spans": rows(self.spans, SpanKey._fields),
             "texts": rows(self.texts, ("source", "split", "outcome", "reason")),
+            "problems": rows(self.problems, ("source", "split", "problem")),
         }
+
+    @classmethod
+    def from_rows(cls, rows: dict[str, list[dict[str, Any]]]) -> "Ledger":
+        """Restore a ledger from `to_rows`."""
+        ledger = cls()
+        for name, counter in (("read", ledger.read), ("spans", ledger.spans), ("texts", ledger.texts), ("problems", ledger.problems)):
+            for row in rows[name]:
+                key = tuple(value for field, value in row.items() if field not in ("count", "examples"))
+                counter[SpanKey(*key) if name == "spans" else key] = row["count"]  # type: ignore[index]
+                if "examples" in row:
+                    ledger.examples[key] = row["examples"]
+        return ledger
 
 
 def by_outcome(rows: Iterable[dict[str, Any]]) -> list[tuple[str, str, str, int]]:

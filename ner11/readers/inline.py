@@ -12,7 +12,7 @@ from pydantic import validate_call
 from ner11.annotation import AnnotatedText, LabelledSpan
 from ner11.errors import Ner11Error
 from ner11.readers import readers
-from ner11.readers.files import read_utf8
+from ner11.readers.files import list_files, read_utf8
 
 _TOKEN = re.compile(r"\\[\[\]]|\[|\](?:\((?P<label>[^()\s]*)\))?")
 
@@ -63,7 +63,7 @@ def parse_inline(markup: str, *, where: str) -> AnnotatedText:
             if not surface or surface != surface.strip() or "\n" in surface:
                 problem = "an empty entity" if not surface else "an entity with a blank at its edge or a line break"
                 raise damaged(problem, at, "Mark the bare name on one line")
-            spans.append(LabelledSpan(start, length, frozenset({match["label"]}), origin=match["label"]))
+            spans.append(LabelledSpan(start, length, match["label"]))
             opened = None
     if opened:
         raise damaged("a '[' without its ']'", opened[0], r"Close the entity, or write a literal bracket as \[")
@@ -82,10 +82,7 @@ def read_inline(path: Path) -> Iterator[AnnotatedText]:
     Raises:
         Ner11Error: If a file is damaged, or the folder is missing or holds none.
     """
-    files = sorted(path.glob("*.md"))
-    if not files:
-        raise Ner11Error("no .md files here", where=path, fix="Put marked-up texts there or correct the path")
-    for file in files:
+    for file in list_files(path, "*.md"):
         text = parse_inline(read_utf8(file).replace("\r\n", "\n").rstrip("\n"), where=str(file))
         text.group = file.stem
         yield text
