@@ -1,6 +1,8 @@
 """The one exception for mistakes that a user can mend."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 
 class Ner11Error(Exception):
@@ -16,3 +18,7 @@ class Ner11Error(Exception):
         self.what, self.where, self.fix = what, where, fix
         line = f"{where}: {what}" if where is not None else what
         super().__init__(f"{line}. {fix}." if fix else f"{line}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by what it was made from, so that it travels from a worker process whole."""
+        return partial(type(self), where=self.where, fix=self.fix), (self.what,)

@@ -1,35 +1,80 @@
 """From the labels of a source to sets of active labels of the schema, with coverage."""
 
+import fnmatch
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 
-from ner11.annotation import AnnotatedText, LabelledSpan
+import ftfy
+
+from ner11.annotation import NO_LABELS, AnnotatedText, LabelledSpan
 from ner11.datasets import Dataset
 from ner11.errors import Ner11Error
+from ner11.offsets import repair_offsets
 from ner11.schema import Schema
 
 DROP = "drop"
 RESERVED = "reserved label"
 MAPPED_TO_DROP = "mapped to drop"
 MAYBE_RESERVED = "may be of a reserved label"
+BLANK_EDGES = "blank edges"
 
 
-class LabelMap:
-    """The label map of one data set, checked against a schema.
+class Unmapped:
+    """Labels that were seen and that the map does not have."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+
+    def update(self, other: "Unmapped") -> None:
+        """Add what another part of the same data set saw later."""
+        self.counts.update(other.counts)
+        self.first = {**other.first, **self.first}
+
+    def check(self, name: str) -> None:
+        """Check that there are none.
+
+        Raises:
+            Ner11Error: With the list of them, counts and first places.
+        """
+        if self.counts:
+            seen = ", ".join(f"{label} ({count} spans, first in {self.first[label]})" for label, count in self.counts.most_common())
+            raise Ner11Error(
+                f"labels without a place in the schema: {seen}",
+                where=f"data set {name}",
+                fix="Correct them, or map them under 'labels' in datasets.yml (to a node, a list of nodes, or drop)",
+            )
+
+
+class Harmonizer:
+    """Puts the texts of one data set into the labels of a schema.
+
+    Args:
+        dataset: The data set.
+        schema: The label tree.
 
     Attributes:
-        coverage: Active labels whose absence in this source means something.
+        coverage: Active labels whose absence in this source means something, where no group says otherwise.
+        unmapped: Labels seen so far that the map does not have.
+
+    Raises:
+        Ner11Error: If the map, the coverage or a group names a node that the schema does not have.
     """
 
     def __init__(self, dataset: Dataset, schema: Schema) -> None:
+        self.dataset, self.unmapped = dataset, Unmapped()
         self._name, self._schema, self._labels = dataset.name, schema, dataset.labels
-        if isinstance(self._labels, str):
+        if dataset.coverage is not None:
+            self.coverage = self._active(dataset.coverage)
+        elif isinstance(self._labels, str):
             self.coverage = frozenset(schema.active)
         else:
-            nodes = {node for label in self._labels for node in self._nodes(label)}
-            self.coverage = frozenset().union(*(self._allowed(node) for node in nodes))
-        self.coverage -= frozenset().union(*(self._allowed(node) for node in dataset.partial))
+            self.coverage = self._active(node for label in self._labels for node in self._nodes(label))
+        self.coverage -= self._active(dataset.partial)
+        self._groups = [(re.compile(fnmatch.translate(g.match)), self._active(g.coverage)) for g in dataset.groups]
+        self._skip = re.compile(dataset.skip) if dataset.skip else None
+        self._cache: dict[str, tuple[frozenset[str], str, str]] = {}
 
     def _nodes(self, label: str) -> list[str]:
         """Give the schema nodes that a label of the source stands for; none if it is dropped."""
@@ -45,72 +90,88 @@ class LabelMap:
             )
         return nodes
 
-    def _allowed(self, node: str) -> frozenset[str]:
+    def _active(self, nodes: Iterable[str]) -> frozenset[str]:
         try:
-            return self._schema.allowed(node)
+            return NO_LABELS.union(*(self._schema.allowed(node) for node in nodes))
         except Ner11Error as e:
             raise Ner11Error(e.what, where=f"data set {self._name}", fix=e.fix) from e
+
+    def _translate(self, label: str) -> tuple[frozenset[str], str, str]:
+        """Give the active labels that a label of the source may stand for; with none, the outcome and its reason."""
+        sets = [self._active([node]) for node in self._nodes(label)]
+        if sets and all(sets):
+            return NO_LABELS.union(*sets), "", ""
+        if not sets:
+            return NO_LABELS, "unknown", MAPPED_TO_DROP
+        return (NO_LABELS, "unknown", MAYBE_RESERVED) if any(sets) else (NO_LABELS, "outside", RESERVED)
 
     def __contains__(self, label: str) -> bool:
         return label in self._schema if isinstance(self._labels, str) else label in self._labels
 
-    def translate(self, span: LabelledSpan) -> LabelledSpan:
-        """Give a span of the source the set of active labels that it may have."""
-        sets = [self._allowed(node) for node in self._nodes(span.origin)]
-        if sets and all(sets):
-            return replace(span, labels=frozenset().union(*sets))
-        reason = MAPPED_TO_DROP if not sets else MAYBE_RESERVED if any(sets) else RESERVED
-        return replace(span, labels=frozenset(), reason=reason)
+    def __call__(self, text: AnnotatedText) -> AnnotatedText:
+        """Harmonize a text in place.
 
-
-def _trim(span: LabelledSpan, text: str) -> LabelledSpan:
-    surface = text[span.start : span.end]
-    start = span.start + len(surface) - len(surface.lstrip())
-    end = span.end - len(surface) + len(surface.rstrip())
-    if (start, end) == (span.start, span.end) or start >= end:
-        return span
-    return replace(span, start=start, end=end, reason="blank edges")
-
-
-def harmonize(texts: Iterable[AnnotatedText], dataset: Dataset, schema: Schema) -> Iterator[AnnotatedText]:
-    """Put the texts of a data set into the labels of the schema.
-
-    Args:
-        texts: Texts with the labels of their source.
-        dataset: The data set that they come from.
-        schema: The label tree.
-
-    Yields:
-        The texts with sets of active labels, source, tier, weight and coverage.
-
-    Raises:
-        Ner11Error: After the last text, if labels were seen that the map does not have; the message lists them with
-            counts and the first place.
-    """
-    label_map = LabelMap(dataset, schema)
-    unmapped: Counter[str] = Counter()
-    first_seen: dict[str, str] = {}
-    for text in texts:
-        spans = []
-        for span in text.spans:
-            if span.origin in label_map:
-                spans.append(label_map.translate(_trim(span, text.text)))
-            else:
-                unmapped[span.origin] += 1
-                first_seen.setdefault(span.origin, text.place(span))
+        Repairs wrongly decoded text and shifted offsets, trims blank edges, gives every span its set of active labels,
+        and the text its source, tier, weight and coverage. A label that the map does not have goes to `unmapped`.
+        """
+        dataset = self.dataset
         assert dataset.weight is not None
-        yield replace(
-            text,
-            spans=spans,
-            source=dataset.name,
-            tier=dataset.tier,
-            weight=dataset.weight,
-            coverage=label_map.coverage,
-        )
-    if unmapped:
-        seen = ", ".join(f"{label} ({count} spans, first in {first_seen[label]})" for label, count in unmapped.most_common())
-        raise Ner11Error(
-            f"labels without a place in the schema: {seen}",
-            where=f"data set {dataset.name}",
-            fix="Correct them, or map them under 'labels' in datasets.yml (to a node, a list of nodes, or drop)",
-        )
+        text.source, text.tier, text.weight, text.coverage = dataset.name, dataset.tier, dataset.weight, self.coverage
+        for pattern, coverage in self._groups:
+            if pattern.match(text.group):
+                text.coverage = coverage
+                break
+        if self._skip and not text.damage and self._skip.match(text.text):
+            text.damage = "left out by the rule 'skip'"
+        if dataset.repair and not text.text.isascii():
+            repair_text(text)
+        repair_offsets(text)
+        for span in text.spans:
+            if span.outcome in ("unknown", "dropped"):
+                continue
+            found = self._cache.get(span.origin)
+            if found is None:
+                if span.origin not in self:
+                    self.unmapped.counts[span.origin] += 1
+                    self.unmapped.first.setdefault(span.origin, text.place(span))
+                    continue
+                found = self._cache[span.origin] = self._translate(span.origin)
+            span.labels, outcome, reason = found
+            if outcome:
+                span.outcome, span.reason = outcome, reason
+            surface = text.text[span.start : span.end]
+            if surface[:1].isspace() or surface[-1:].isspace():
+                _trim(span, surface)
+        return text
+
+
+def _trim(span: LabelledSpan, surface: str) -> None:
+    if surface.isspace():
+        return
+    span.start += len(surface) - len(surface.lstrip())
+    span.end -= len(surface) - len(surface.rstrip())
+    if span.outcome == "kept":
+        span.outcome, span.reason = "trimmed", BLANK_EDGES
+
+
+def repair_text(text: AnnotatedText) -> None:
+    """Put right what was decoded wrongly, piece by piece between the borders of the spans, so that they stay where they were.
+
+    The method is that of `ftfy.fix_encoding`; the pieces are decided one by one, because a text may hold both damaged and
+    sound passages.
+    """
+    borders = sorted({0, len(text.text), *(at for span in text.spans for at in (span.start, span.end) if 0 <= at <= len(text.text))})
+    moved = {0: 0}
+    pieces: list[str] = []
+    for start, end in zip(borders, borders[1:], strict=False):
+        pieces.append(ftfy.fix_encoding(text.text[start:end]))
+        moved[end] = moved[start] + len(pieces[-1])
+    repaired = "".join(pieces)
+    if repaired == text.text:
+        return
+    text.problems.append("mojibake repaired")
+    text.text = repaired
+    for span in text.spans:
+        if span.surface is not None:
+            span.surface = ftfy.fix_encoding(span.surface)
+        span.start, span.end = moved.get(span.start, span.start), moved.get(span.end, span.end)

@@ -1,13 +1,14 @@
 """The label tree: load and check it, look labels up, roll them up, and turn any node into its set of active labels."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import srsly
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from srsly import ruamel_yaml
 
 from ner11.errors import Ner11Error
 
@@ -146,7 +147,7 @@ def load_yaml(path: Path, model: type[T]) -> T:
     """Read a YAML file into a pydantic model.
 
     Raises:
-        Ner11Error: If the file is missing, is no YAML, or does not fit the model; the message names the key.
+        Ner11Error: If the file is missing, is no YAML, or does not fit the model; the message names line and key.
     """
     if not path.is_file():
         raise Ner11Error("no such file", where=path, fix="Check the name of the domain")
@@ -157,7 +158,22 @@ def load_yaml(path: Path, model: type[T]) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as e:
-        raise Ner11Error(first_problem(e), where=path, fix="Correct this key") from e
+        line = yaml_line(path, e.errors()[0]["loc"])
+        raise Ner11Error(first_problem(e), where=f"{path}:{line}", fix="Correct this key") from e
+
+
+def yaml_line(path: Path, keys: Sequence[str | int]) -> int:
+    """Find the line of a YAML file at which a key stands; the nearest one above it where the key is not there itself."""
+    with path.open(encoding="utf8") as file:
+        node = ruamel_yaml.YAML(typ="rt").load(file)
+    line = 0
+    for key in keys:
+        try:
+            line = node.lc.key(key)[0] if isinstance(node, dict) else node.lc.item(key)[0]
+            node = node[key]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            break
+    return int(line) + 1
 
 
 def first_problem(error: ValidationError) -> str:

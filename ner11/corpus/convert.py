@@ -1,39 +1,139 @@
-"""One data set: read, harmonize, tokenize, write."""
+"""Data sets to shards: read here, harmonized, tokenized and written by worker processes."""
 
-from collections.abc import Callable
+import gc
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import spacy
 from pydantic import ValidationError
-from spacy.tokens import Doc
+from spacy.strings import hash_string
 
-from ner11.corpus.docs import to_docs
-from ner11.corpus.shards import write_shards
-from ner11.datasets import Dataset
+from ner11.annotation import AnnotatedText
+from ner11.corpus.docs import TaggedDoc, Tokenizer, pack_spans, tag_text
+from ner11.corpus.index import build_index, index_path
+from ner11.corpus.shards import SHARD_SIZE, Shard, pack, shard_path
+from ner11.datasets import Dataset, Split
 from ner11.errors import Ner11Error
-from ner11.harmonize import harmonize
+from ner11.harmonize import Harmonizer, Unmapped
 from ner11.ledger import Ledger
+from ner11.pipeline.scoring import COVERAGE
 from ner11.readers import readers
 from ner11.schema import Schema, first_problem
 
+SHARD_CHARACTERS = 4_000_000
+_CACHED_WORDS = 200_000
 
-def convert_dataset(
-    dataset: Dataset, *, schema: Schema, root: Path, out: Path, make_doc: Callable[[str], Doc], ledger: Ledger
-) -> dict[str, int]:
-    """Convert the splits of a data set to folders of shards.
+
+@dataclass
+class Batch:
+    """Texts of one split that become one shard."""
+
+    dataset: Dataset
+    split: Split
+    number: int
+    texts: list[AnnotatedText] = field(default_factory=list)
+    characters: int = 0
+
+
+@dataclass
+class Converted:
+    """What a worker made of a batch: documents written, the ledger, labels that the map does not have."""
+
+    docs: int
+    ledger: Ledger
+    unmapped: Unmapped
+
+
+def make_tokenizer() -> Tokenizer:
+    """Make the tokenizer of the pipeline to be trained, with room for the words of a large corpus."""
+    tokenizer = spacy.blank("en").tokenizer
+    tokenizer.max_cache_size = _CACHED_WORDS
+    return tokenizer  # type: ignore[no-any-return]
+
+
+class BatchConverter:
+    """Converts batches; one lives in each worker process.
+
+    Args:
+        schema: The label tree.
+        out: Folder to write `<data set>/<split>/` into.
+        strict: A record that is damaged or has a problem is an error.
+    """
+
+    def __init__(self, schema: Schema, out: Path, *, strict: bool) -> None:
+        self._schema, self._out, self._strict = schema, out, strict
+        self._tokenizer = make_tokenizer()
+
+    def __call__(self, batch: Batch) -> Converted:
+        """Harmonize, tokenize and write the texts of a batch.
+
+        Raises:
+            Ner11Error: If a node of the map is unknown; with `strict`, for the first damaged record.
+        """
+        ledger, harmonizer = Ledger(), Harmonizer(batch.dataset, self._schema)
+        docs: list[TaggedDoc] = []
+        for text in batch.texts:
+            if self._strict and (text.damage or text.problems):
+                what = text.damage or text.problems[0]
+                raise Ner11Error(what, where=f"{text.where}:{text.line}", fix="Correct it, or leave --strict out")
+            docs.extend(self._convert(text, batch, harmonizer, ledger))
+        if docs:
+            self._write(docs, shard_path(self._out / batch.dataset.name / batch.split, batch.number))
+        return Converted(len(docs), ledger, harmonizer.unmapped)
+
+    def _convert(self, text: AnnotatedText, batch: Batch, harmonizer: Harmonizer, ledger: Ledger) -> list[TaggedDoc]:
+        dataset = batch.dataset
+        try:
+            return list(
+                tag_text(
+                    harmonizer(text),
+                    split=batch.split,
+                    make_doc=self._tokenizer,
+                    max_tokens=dataset.max_tokens,
+                    long_texts=dataset.long_texts,
+                    ledger=ledger,
+                )
+            )
+        except Exception as e:
+            # A defect must name the record it fell over: among a million texts it could not be found again.
+            raise Ner11Error(
+                f"ner11 failed on this record ({type(e).__name__}: {e})",
+                where=f"{text.where}:{text.line}",
+                fix="Take it out, and report this as a defect of ner11",
+            ) from e
+
+    @staticmethod
+    def _write(docs: list[TaggedDoc], path: Path) -> None:
+        shard = Shard()
+        labels: set[str] = set()
+        for doc in docs:
+            text = doc.text
+            user_data = {"source": text.source, "tier": text.tier, "weight": text.weight, "group": text.group}
+            labels.update(span.label_ for span in doc.unclear)
+            shard.add(
+                doc.array, doc.spaces, pack_spans(doc.doc, doc.unclear), pack({**user_data, COVERAGE: sorted(text.coverage)})
+            )
+        shard.add_strings(docs[0].doc.vocab.strings, labels)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shard.write(path)
+        build_index(docs).write(index_path(path))
+
+
+def read_split(dataset: Dataset, split: Split, *, root: Path) -> Iterator[AnnotatedText]:
+    """Read the files of a split of a data set.
 
     Args:
         dataset: The data set.
-        schema: The label tree.
+        split: One of its splits.
         root: The project's folder, which the data set's path is relative to.
-        out: Folder to write `<split>/` into.
-        make_doc: The tokenizer of the pipeline to be trained.
-        ledger: Takes the outcome of every span and text.
-
-    Returns:
-        Documents by split.
 
     Raises:
-        Ner11Error: If the format or an option is unknown, a record is damaged, or a label has no place in the schema.
+        Ner11Error: If the format or an option is unknown, a file cannot be read, or the reader fails on it.
     """
     if dataset.format not in readers:
         raise Ner11Error(
@@ -42,25 +142,138 @@ def convert_dataset(
             fix=f"Choose from {', '.join(sorted(readers.get_all()))}",
         )
     read = readers.get(dataset.format)
-    counts: dict[str, int] = {}
-    for split, file in dataset.splits.items():
+    for file in dataset.files(split, root):
         try:
-            texts = read(root / dataset.path / file, **dataset.options)
+            yield from read(file, **dataset.options, **dataset.splits[split].options)
         except ValidationError as e:
             problem = first_problem(e)
             raise Ner11Error(f"options: {problem}", where=f"data set {dataset.name}", fix="Correct it in datasets.yml") from e
-        docs = to_docs(
-            harmonize(texts, dataset, schema),
-            split=split,
-            make_doc=make_doc,
-            max_tokens=dataset.max_tokens,
-            ledger=ledger,
-        )
-        counts[split] = write_shards(docs, out / split)
-        if not counts[split]:
+        except (Ner11Error, OSError, MemoryError):
+            raise
+        except Exception as e:
+            raise Ner11Error(
+                f"the reader '{dataset.format}' failed ({type(e).__name__}: {e})",
+                where=file,
+                fix="Check the format, or report this as a defect of ner11",
+            ) from e
+
+
+def assign_split(dataset: Dataset, group: str, seed: int) -> Split:
+    """Choose the split of a document of a set without official ones, from its name and the seed alone."""
+    draw = hash_string(f"{seed}/{dataset.name}/{group}") / 2**64
+    for split, share in sorted(dataset.hold_out.items()):
+        if draw < share:
+            return split
+        draw -= share
+    return "train"
+
+
+def batches(dataset: Dataset, *, root: Path, seed: int) -> Iterator[Batch]:
+    """Read a data set as batches, each the size of a shard."""
+    numbers: dict[str, int] = dict.fromkeys(("train", "dev", "test"), 0)
+    opened: dict[Split, Batch] = {}
+    for official in dataset.splits:
+        for text in read_split(dataset, official, root=root):
+            split = assign_split(dataset, text.group, seed) if official == "train" and dataset.hold_out else official
+            batch = opened.setdefault(split, Batch(dataset, split, numbers[split]))
+            batch.texts.append(text)
+            batch.characters += len(text.text)
+            if len(batch.texts) == SHARD_SIZE or batch.characters > SHARD_CHARACTERS:
+                numbers[split] += 1
+                yield opened.pop(split)
+    yield from opened.values()
+
+
+_converter: BatchConverter | None = None
+
+
+def _start_worker(schema: Schema, out: Path, strict: bool) -> None:
+    global _converter
+    # Texts make no cycles; looking for some in half a million living objects costs more than reading them.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    _converter = BatchConverter(schema, out, strict=strict)
+
+
+def _convert_batch(batch: Batch) -> Converted:
+    assert _converter is not None
+    return _converter(batch)
+
+
+def count_workers() -> int:
+    """Count the CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def convert(
+    datasets: Iterable[Dataset], *, schema: Schema, root: Path, out: Path, seed: int, strict: bool = False
+) -> tuple[dict[str, dict[str, int]], Ledger]:
+    """Convert data sets to folders of shards, on all cores.
+
+    Args:
+        datasets: The data sets.
+        schema: The label tree.
+        root: The project's folder, which the data sets' paths are relative to.
+        out: Folder to write `<data set>/<split>/` into.
+        seed: Seed of the splits of sets without official ones.
+        strict: A record that is damaged or has a problem is an error.
+
+    Returns:
+        Documents by data set and split; and the outcome of every span and text.
+
+    Raises:
+        Ner11Error: If a format or an option is unknown, a file cannot be read, a label has no place in the schema, or a
+            split ends up without texts.
+    """
+    ledger = Ledger()
+    counts: dict[str, dict[str, int]] = {}
+    workers = count_workers()
+    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(schema, out, strict)) as pool:
+        try:
+            for dataset in datasets:
+                Harmonizer(dataset, schema)  # an error in the map shows before a long file is read
+                counts[dataset.name] = _convert_dataset(dataset, pool, ledger, root=root, seed=seed, workers=workers)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    ledger.check()
+    return counts, ledger
+
+
+def _convert_dataset(
+    dataset: Dataset, pool: ProcessPoolExecutor, ledger: Ledger, *, root: Path, seed: int, workers: int
+) -> dict[str, int]:
+    counts: dict[str, int] = dict.fromkeys([*dataset.splits, *dataset.hold_out], 0)
+    unmapped = Unmapped()
+    waiting: deque[tuple[Batch, Future[Converted]]] = deque()
+
+    def collect() -> None:
+        batch, future = waiting.popleft()
+        try:
+            converted = future.result()
+        except BrokenProcessPool as e:
+            first, last = batch.texts[0], batch.texts[-1]
+            raise Ner11Error(
+                f"a worker process died between here and {last.where}:{last.line}",
+                where=f"{first.where}:{first.line}",
+                fix="Free memory, or set max_tokens and long_texts for this data set, and run again",
+            ) from e
+        counts[batch.split] += converted.docs
+        ledger.update(converted.ledger)
+        unmapped.update(converted.unmapped)
+
+    for batch in batches(dataset, root=root, seed=seed):
+        waiting.append((batch, pool.submit(_convert_batch, batch)))
+        if len(waiting) > 2 * workers:
+            collect()
+    while waiting:
+        collect()
+    unmapped.check(dataset.name)
+    for split, count in counts.items():
+        if not count:
             raise Ner11Error(
                 f"the {split} split has no texts",
-                where=root / dataset.path / file,
-                fix="Correct the file, or take the split out of datasets.yml",
+                where=f"data set {dataset.name}",
+                fix="Correct its files, or take the split out of datasets.yml",
             )
     return counts

@@ -1,123 +1,228 @@
-"""From annotated texts to spaCy documents, with an outcome in the ledger for every span."""
+"""From harmonized texts to tokens with tags, with an outcome in the ledger for every span."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+from spacy.attrs import IDX, LENGTH, ORTH, SPACY
 from spacy.tokens import Doc, Span
 
 from ner11.annotation import AnnotatedText, LabelledSpan, pack_labels
-from ner11.harmonize import RESERVED
-from ner11.ledger import Ledger
-from ner11.pipeline.scoring import AMBIGUOUS, COVERAGE
+from ner11.ledger import EXAMPLES, Ledger, SpanKey
+from ner11.pipeline.scoring import AMBIGUOUS
+
+Tokenizer = Callable[[str], Doc]
 
 OVERLAP = "overlaps a longer span"
 OFF_BORDERS = "not on token borders"
 NO_TEXT = "no text in its borders"
+_MISSING, _INSIDE, _OUTSIDE, _BEGIN = 0, 1, 2, 3  # spaCy's codes of ENT_IOB
+_SENTENCE_ENDS = frozenset([".", "!", "?", "。", "！", "？"])
 
 
-def tokens_of(doc: Doc, span: LabelledSpan) -> tuple[Span | None, str]:
-    """Find the tokens that a character span touches, and the characters of them that lie outside it.
+class TokenBorders:
+    """First and one past the last character of every token of a document."""
 
-    Returns:
-        The tokens, None where there are none; and the characters, "" where the borders are those of the tokens.
+    def __init__(self, doc: Doc) -> None:
+        places = doc.to_array([IDX, LENGTH])
+        self.starts: list[int] = places[:, 0].tolist()
+        self.ends: list[int] = places.sum(axis=1).tolist()
+
+    def touched(self, span: LabelledSpan) -> tuple[int, int]:
+        """Find the tokens that a character span touches: first, one past the last; equal if there is none."""
+        return bisect_right(self.ends, span.start), bisect_left(self.starts, span.end)
+
+    def outside(self, text: str, span: LabelledSpan, first: int, last: int) -> str:
+        """Give the characters of the touched tokens that lie outside the span; "" if its borders are theirs."""
+        return text[self.starts[first] : span.start] + text[span.end : self.ends[last - 1]]
+
+
+@dataclass(slots=True)
+class TaggedDoc:
+    """A document as a DocBin keeps it, without the cost of `Doc.ents`.
+
+    Attributes:
+        text: What it was made from.
+        doc: The tokens.
+        array: ORTH, ENT_IOB and ENT_TYPE of every token: (tokens, 3), uint64.
+        spaces: Whether a blank follows: (tokens, 1), bool.
+        unclear: Ambiguous and unknown spans.
+        spans: For the ledger: (key, first token, one past the last) of every span read.
     """
-    tokens = doc.char_span(span.start, span.end, alignment_mode="expand")
-    if tokens is None:
-        return None, ""
-    text = doc.text
-    return tokens, text[tokens.start_char : span.start] + text[span.end : tokens.end_char]
+
+    text: AnnotatedText
+    doc: Doc
+    array: np.ndarray
+    spaces: np.ndarray
+    unclear: list[Span] = field(default_factory=list)
+    spans: list[tuple[SpanKey, int, int]] = field(default_factory=list)
 
 
-def _runs(doc: Doc, tokens: Iterable[int]) -> list[Span]:
-    """Join neighboring token positions to spans."""
-    runs = groupby(enumerate(sorted(tokens)), key=lambda pair: pair[1] - pair[0])
-    groups = ([token for _, token in run] for _, run in runs)
-    return [Span(doc, group[0], group[-1] + 1) for group in groups]
-
-
-def annotate(doc: Doc, text: AnnotatedText, *, split: str, ledger: Ledger) -> Doc:
+def tag(doc: Doc, text: AnnotatedText, *, split: str, ledger: Ledger) -> TaggedDoc:
     """Put the annotation of a harmonized text on its tokens.
 
+    Fully known entities become tags; the tokens of ambiguous and unknown ones are marked as missing. Of overlapping spans
+    the longer one stays, for it says more; ties go to the earlier one, then to the reader's order.
+
     Args:
-        doc: The tokenized text; annotated in place.
+        doc: The tokenized text.
         text: The text, its spans with sets of active labels.
         split: Split that the text belongs to, for the ledger.
         ledger: Takes the outcome of every span.
-
-    Returns:
-        The document with fully known entities in `doc.ents`, ambiguous and unknown ones in `doc.spans["ambiguous"]`,
-        their tokens marked as missing, and source, tier, weight, group and coverage in `doc.user_data`.
     """
-    known: list[Span] = []
-    unclear: list[Span] = []
+    words = doc.to_array([ORTH, SPACY])
+    array = np.empty((len(words), 3), dtype=np.uint64)
+    array[:, 0] = words[:, 0]
+    # A source that covers nothing says nothing outside its spans either.
+    array[:, 1] = _OUTSIDE if text.coverage else _MISSING
+    array[:, 2] = 0
+    made = TaggedDoc(text, doc, array, words[:, 1:].astype(bool))
+    if text.spans:
+        _tag_spans(made, split, ledger)
+    return made
+
+
+def _tag_spans(made: TaggedDoc, split: str, ledger: Ledger) -> None:
+    text, content, strings = made.text, made.text.text, made.doc.vocab.strings
+    borders = TokenBorders(made.doc)
+    array = made.array
     taken: set[int] = set()
     seen: set[tuple[int, int, frozenset[str]]] = set()
-
-    def note(span: LabelledSpan, outcome: str, reason: str = "") -> None:
-        ledger.spans[text.source, split, span.origin, outcome, reason] += 1
-
-    # Of two overlapping spans the longer one says more; ties go to the earlier one, then to the reader's order.
-    for span in sorted(text.spans, key=lambda s: (s.start - s.end, s.start)):
+    spans = sorted(text.spans, key=lambda s: (s.start - s.end, s.start)) if len(text.spans) > 1 else text.spans
+    unclear: list[tuple[int, int, str]] = []
+    for span in spans:
+        first, last = borders.touched(span)
+        outside = borders.outside(content, span, first, last) if first < last else ""
         ledger.read[text.source, split, span.origin] += 1
-        tokens, outside = tokens_of(doc, span)
-        key = (span.start, span.end, span.labels)
-        if span.reason == RESERVED:
-            note(span, "outside", RESERVED)
-        elif tokens is None or not text.text[span.start : span.end].strip():
-            note(span, "dropped", NO_TEXT)
-        elif span.labels and key in seen:
-            note(span, "duplicate")
-        elif not span.labels or any(character.isalnum() for character in outside):
-            unclear.append(Span(doc, tokens.start, tokens.end, label=pack_labels(())))
-            note(span, "unknown", OFF_BORDERS if span.labels else span.reason)
-        elif not taken.isdisjoint(range(tokens.start, tokens.end)):
-            unclear.append(Span(doc, tokens.start, tokens.end, label=pack_labels(())))
-            note(span, "unknown", OVERLAP)
+        outcome, reason = span.outcome, span.reason
+        if outcome == "dropped":
+            pass
+        elif first >= last or not content[span.start : span.end].strip():
+            outcome, reason = "dropped", NO_TEXT
+        elif outcome == "outside":
+            pass
+        elif not span.labels:
+            unclear.append((first, last, pack_labels(())))
+        elif (span.start, span.end, span.labels) in seen:
+            outcome, reason = "duplicate", ""
+        elif outside and any(map(str.isalnum, outside)):
+            outcome, reason = "unknown", OFF_BORDERS
+            unclear.append((first, last, pack_labels(())))
+        elif not taken.isdisjoint(range(first, last)):
+            outcome, reason = "unknown", OVERLAP
+            unclear.append((first, last, pack_labels(())))
         else:
-            seen.add(key)
-            taken.update(range(tokens.start, tokens.end))
-            labelled = Span(doc, tokens.start, tokens.end, label=pack_labels(span.labels))
-            (known if len(span.labels) == 1 else unclear).append(labelled)
-            if len(span.labels) > 1:
-                note(span, "ambiguous", pack_labels(span.labels))
-            elif outside:
-                note(span, "widened", f"by {outside.strip()[:10]!r}")
+            seen.add((span.start, span.end, span.labels))
+            taken.update(range(first, last))
+            if len(span.labels) == 1:
+                (label,) = span.labels
+                array[first:last, 1] = _INSIDE
+                array[first, 1] = _BEGIN
+                array[first:last, 2] = strings.add(label)
             else:
-                note(span, "trimmed" if span.reason else "kept", span.reason)
+                outcome, reason = "ambiguous", pack_labels(span.labels)
+                unclear.append((first, last, reason))
+            if outside and outcome != "ambiguous":
+                outcome, reason = "widened", f"by {outside.strip()[:10]!r}"
+        key = SpanKey(text.source, split, span.origin, outcome, reason)
+        ledger.spans[key] += 1
+        if outcome != "kept" and len(ledger.examples.get(key, ())) < EXAMPLES:
+            ledger.example(key, text.place(span), content[max(span.start, 0) : span.end][:60])
+        made.spans.append((key, first, last))
+    for first, last, _ in unclear:
+        for token in range(first, last):
+            if not array[token, 2]:
+                array[token, 1] = _MISSING
+    made.unclear = [Span(made.doc, first, last, label=label) for first, last, label in unclear]
 
-    in_ents = {token for span in known for token in range(span.start, span.end)}
-    missing = {token for span in unclear for token in range(span.start, span.end)} - in_ents
-    doc.set_ents(known, missing=_runs(doc, missing), default="outside")
-    doc.spans[AMBIGUOUS] = unclear
-    doc.user_data.update(
-        source=text.source, tier=text.tier, weight=text.weight, group=text.group, **{COVERAGE: sorted(text.coverage)}
-    )
-    return doc
 
-
-def to_docs(
-    texts: Iterable[AnnotatedText], *, split: str, make_doc: Callable[[str], Doc], max_tokens: int, ledger: Ledger
-) -> Iterator[Doc]:
-    """Turn harmonized texts into documents; empty and over-long texts go to the ledger.
+def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[AnnotatedText]:
+    """Cut a long text at line breaks and sentence ends that lie in no span, into pieces of at most `max_tokens`.
 
     Args:
-        texts: Harmonized texts.
-        split: Split that they belong to.
+        text: The text, with spans.
+        doc: The tokenized text.
+        max_tokens: Tokens that a piece may have.
+
+    Yields:
+        Pieces that together are the text; one that has no place to cut is longer than `max_tokens`.
+    """
+    content, borders = text.text, TokenBorders(doc)
+    inside = np.zeros(len(doc) + 1, dtype=bool)
+    for span in text.spans:
+        first, last = borders.touched(span)
+        inside[first + 1 : last] = True
+    cuts = [
+        i
+        for i in range(1, len(doc))
+        if not inside[i] and (doc[i - 1].text in _SENTENCE_ENDS or "\n" in content[borders.ends[i - 1] - 1 : borders.starts[i] + 1])
+    ]
+    begins, last_cut = [0], 0
+    for cut in [*cuts, len(doc)]:
+        if cut - begins[-1] > max_tokens and last_cut > begins[-1]:
+            begins.append(last_cut)
+        last_cut = cut
+    ends = [*(borders.starts[i] for i in begins[1:]), len(content)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        piece = replace(text, text=content[start:end], line=text.line + content.count("\n", 0, start), spans=[], problems=[])
+        # What reaches past the end of the text belongs to the last piece, where it is dropped with its reason.
+        piece.spans = [
+            replace(span, start=span.start - start, end=span.end - start)
+            for span in text.spans
+            if start <= span.start < end or (end == len(content) and span.start >= end) or (start == 0 and span.start < 0)
+        ]
+        yield piece
+
+
+def tag_text(
+    text: AnnotatedText, *, split: str, make_doc: Tokenizer, max_tokens: int, long_texts: str, ledger: Ledger
+) -> Iterator[TaggedDoc]:
+    """Turn a harmonized text into tagged documents: one, several if it is split, none if it is left out.
+
+    Args:
+        text: The harmonized text.
+        split: Split that it belongs to.
         make_doc: The tokenizer of the pipeline to be trained.
-        max_tokens: Longer texts are left out, in every split but test.
+        max_tokens: Longer texts are split or dropped.
+        long_texts: "split" or "drop". In test, nothing is dropped.
         ledger: Takes the outcome of every span and text.
     """
-    for text in texts:
-        doc = make_doc(text.text)
-        reason = ""
-        if not text.text.strip():
-            reason = "empty text"
-        elif split != "test" and len(doc) > max_tokens:
-            reason = f"text over {max_tokens} tokens"
-        ledger.texts[text.source, split, "dropped" if reason else "kept", reason] += 1
-        if not reason:
-            yield annotate(doc, text, split=split, ledger=ledger)
-            continue
-        for span in text.spans:
-            ledger.read[text.source, split, span.origin] += 1
-            ledger.spans[text.source, split, span.origin, "dropped", reason] += 1
+    for problem in text.problems:
+        key = (text.source, split, problem)
+        ledger.problems[key] += 1
+        ledger.example(key, f"{text.where}:{text.line}")
+    if text.damage:
+        _lose(text, text.damage, split, ledger)
+        return
+    doc = make_doc(text.text)
+    pieces = [(text, doc)]
+    if len(doc) > max_tokens and long_texts == "split":
+        pieces = [(piece, make_doc(piece.text)) for piece in split_long(text, doc, max_tokens)]
+        if len(pieces) > 1:
+            ledger.texts[text.source, split, "split", f"over {max_tokens} tokens"] += 1
+    for piece, doc in pieces:
+        if not piece.text or piece.text.isspace():
+            _lose(piece, "empty text", split, ledger)
+        elif len(doc) > max_tokens and split != "test":
+            ending = " without a sentence end" if long_texts == "split" else ""
+            _lose(piece, f"over {max_tokens} tokens{ending}", split, ledger)
+        else:
+            ledger.texts[text.source, split, "kept", ""] += 1
+            yield tag(doc, piece, split=split, ledger=ledger)
+
+
+def _lose(text: AnnotatedText, reason: str, split: str, ledger: Ledger) -> None:
+    ledger.texts[text.source, split, "dropped", reason] += 1
+    ledger.example((text.source, split, "dropped", reason), f"{text.where}:{text.line}", text.text[:60])
+    for span in text.spans:
+        ledger.read[text.source, split, span.origin] += 1
+        ledger.spans[SpanKey(text.source, split, span.origin, "dropped", reason)] += 1
+
+
+def pack_spans(doc: Doc, unclear: list[Span]) -> bytes:
+    """Serialize ambiguous and unknown spans as `Doc.spans` does."""
+    if not unclear:
+        return b""
+    doc.spans[AMBIGUOUS] = unclear
+    return bytes(doc.spans.to_bytes())

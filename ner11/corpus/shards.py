@@ -2,22 +2,92 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from spacy.strings import StringStore
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
+from srsly.msgpack import Packer, Unpacker
 
 from ner11.errors import Ner11Error
 
 SHARD_SIZE = 5000
-_ATTRIBUTES = ["ENT_IOB", "ENT_TYPE", "SPACY"]
+ATTRIBUTES = ["ENT_IOB", "ENT_TYPE"]
+
+# srsly looks for extensions among all installed packages whenever it makes a packer: longer than everything else that is
+# done to a document. One packer and one unpacker serve them all.
+_packer = Packer(use_bin_type=True)
+_unpacker = Unpacker(raw=False, use_list=False)
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Give the path of a shard: `0000.spacy`, `0001.spacy`, ..."""
+    return folder / f"{number:04}.spacy"
+
+
+class Shard:
+    """Documents of one DocBin file, as rows that can be moved without building `Doc` objects.
+
+    Args:
+        bin_: An opened file; empty for a shard to be filled.
+    """
+
+    def __init__(self, bin_: DocBin | None = None) -> None:
+        self.bin = bin_ or DocBin(attrs=ATTRIBUTES, store_user_data=True)
+
+    def __len__(self) -> int:
+        return len(self.bin)
+
+    def add(self, array: np.ndarray, spaces: np.ndarray, spans: bytes, user_data: bytes) -> None:
+        """Add a document.
+
+        Args:
+            array: ORTH, ENT_IOB and ENT_TYPE of every token: (tokens, 3), uint64.
+            spaces: Whether a blank follows each token: (tokens, 1), bool.
+            spans: Span groups, as `Doc.spans.to_bytes` gives them; empty if there are none.
+            user_data: The document's user data in msgpack.
+        """
+        self.bin.tokens.append(array)
+        self.bin.spaces.append(spaces)
+        self.bin.flags.append({"has_unknown_spaces": False})
+        self.bin.cats.append({})
+        self.bin.span_groups.append(spans)
+        self.bin.user_data.append(user_data)
+
+    def row(self, i: int) -> tuple[np.ndarray, np.ndarray, bytes, bytes]:
+        """Give what `add` takes of document `i`."""
+        return self.bin.tokens[i], self.bin.spaces[i], self.bin.span_groups[i], self.bin.user_data[i]
+
+    def add_strings(self, strings: StringStore, labels: Iterable[str] = ()) -> None:
+        """Put the words and labels of all documents into the shard, looked up by their hashes.
+
+        Args:
+            strings: Knows them all.
+            labels: Labels that stand in span groups only.
+        """
+        hashes = np.unique(np.concatenate([array[:, [0, 2]] for array in self.bin.tokens])) if self.bin.tokens else []
+        self.bin.strings.update(strings[int(hash_)] for hash_ in hashes if hash_)
+        self.bin.strings.update(labels)
+
+    def write(self, path: Path) -> None:
+        """Write the file. Raises OSError if the disk is full or the folder cannot be written."""
+        path.write_bytes(self.bin.to_bytes())
+
+
+def pack(data: dict[str, Any]) -> bytes:
+    """Serialize user data as a DocBin does."""
+    return bytes(_packer.pack(data))
+
+
+def unpack(data: bytes) -> dict[str, Any]:
+    """Restore user data."""
+    _unpacker.feed(data)
+    return dict(_unpacker.unpack())
 
 
 def write_shards(docs: Iterable[Doc], folder: Path) -> int:
-    """Write documents as `0000.spacy`, `0001.spacy`, ... of at most 5,000 documents each.
-
-    Args:
-        docs: Documents, consumed as a stream.
-        folder: Folder to make; empty if there are no documents.
+    """Write documents as shards of at most 5,000 each, consumed as a stream.
 
     Returns:
         The number of documents.
@@ -27,21 +97,34 @@ def write_shards(docs: Iterable[Doc], folder: Path) -> int:
     """
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
-    bin_ = DocBin(attrs=_ATTRIBUTES, store_user_data=True)
+    bin_ = DocBin(attrs=ATTRIBUTES, store_user_data=True)
     for doc in docs:
         bin_.add(doc)
         count += 1
         if len(bin_) == SHARD_SIZE:
-            bin_.to_disk(folder / f"{(count - 1) // SHARD_SIZE:04}.spacy")
-            bin_ = DocBin(attrs=_ATTRIBUTES, store_user_data=True)
+            bin_.to_disk(shard_path(folder, count // SHARD_SIZE - 1))
+            bin_ = DocBin(attrs=ATTRIBUTES, store_user_data=True)
     if len(bin_):
-        bin_.to_disk(folder / f"{(count - 1) // SHARD_SIZE:04}.spacy")
+        bin_.to_disk(shard_path(folder, count // SHARD_SIZE))
     return count
 
 
 def list_shards(folder: Path) -> list[Path]:
     """List the shards of a folder in order."""
-    return sorted(folder.glob("*.spacy"))
+    return sorted(folder.glob("*.spacy"), key=lambda path: (len(path.name), path.name))
+
+
+def open_shard(path: Path) -> DocBin:
+    """Open a shard.
+
+    Raises:
+        Ner11Error: If the file is damaged.
+    """
+    try:
+        return DocBin().from_disk(path)
+    except Exception as e:
+        # zlib, msgpack and spaCy each raise their own kind for a damaged file.
+        raise Ner11Error(f"damaged corpus file ({type(e).__name__})", where=path, fix="Run convert and merge again") from e
 
 
 def read_shard(path: Path, vocab: Vocab) -> list[Doc]:
@@ -50,10 +133,14 @@ def read_shard(path: Path, vocab: Vocab) -> list[Doc]:
     Raises:
         Ner11Error: If the file is damaged.
     """
+    bin_ = open_shard(path)
     try:
-        return list(DocBin().from_disk(path).get_docs(vocab))
+        packed, bin_.user_data = bin_.user_data, []
+        docs = list(bin_.get_docs(vocab))
+        for doc, user_data in zip(docs, packed, strict=False):
+            doc.user_data.update(unpack(user_data))
+        return docs
     except Exception as e:
-        # zlib, msgpack and spaCy each raise their own kind for a damaged file.
         raise Ner11Error(f"damaged corpus file ({type(e).__name__})", where=path, fix="Run convert and merge again") from e
 
 

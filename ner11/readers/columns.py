@@ -60,9 +60,10 @@ def tagged_text(
     Returns:
         The text; a token without a usable tag is an unknown span, an entity without a token a dropped one.
     """
-    text, starts = detokenize([token.strip() for token in tokens])
-    annotated = AnnotatedText(text, where=where, line=line, problems=["a tag without a token"] * tokens.count(""))
+    problems = ["a tag without a token"] * tokens.count("") if "" in tokens else []
     tokens = [token.strip() for token in tokens]
+    text, starts = detokenize(tokens)
+    annotated = AnnotatedText(text, where=where, line=line, problems=problems)
     for tags in layers:
         if set(tags) == {"O"}:
             continue
@@ -141,23 +142,22 @@ def read_columns(
                 tags.append("")
             damage = damage or f"line {number}: {broken}"
             continue
-        found = pattern.match(line) if pattern else None
-        if found or (comment and line.startswith(comment)):
-            if found:
-                if tokens:
-                    yield sentence()
-                name = found[1]
-            continue
+        if pattern or comment:
+            found = pattern.match(line) if pattern else None
+            if found and tokens:
+                yield sentence()
+            name = found[1] if found else name
+            if found or (comment and line.startswith(comment)):
+                continue
         row = line.split(cut)
-        token = row[token_column] if len(row) > token_column else ""
         if cut is None and line[:1] == " " and len(row) < needed:
             row.insert(0, "")  # a tag behind the blank that should have followed its token
-            token = row[token_column]
+        token = row[token_column] if len(row) > token_column else ""
         if document_mark is not None and token.strip() == document_mark:
             if tokens:
                 yield sentence()
             document += 1
-        elif not any(map(str.strip, row)) and not token:
+        elif not token and not any(map(str.strip, row)):
             if tokens:
                 yield sentence()
         else:

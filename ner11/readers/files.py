@@ -2,6 +2,8 @@
 
 import codecs
 from collections.abc import Iterator
+from functools import partial
+from itertools import count, repeat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -50,6 +52,23 @@ def _decode(number: int, raw: bytes) -> Line:
     return Line(number, text, "a NUL byte" if "\0" in text else "")
 
 
+_make_line = partial(tuple.__new__, Line)
+
+
+def _decode_block(number: int, block: bytes) -> Iterator[Line]:
+    """Decode whole lines, together where nothing is wrong with any of them."""
+    try:
+        text = block.decode("utf8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text or len(block) > MAX_LINE:
+        return map(_decode, count(number), block.split(b"\n"))
+    lines = text.split("\n")
+    if "\r" in text:
+        lines = [line.removesuffix("\r") for line in lines]
+    return map(_make_line, zip(count(number), lines, repeat("")))  # noqa: B905  (endless)
+
+
 def read_lines(path: Path) -> Iterator[Line]:
     """Stream the lines of a UTF-8 file, with or without a byte order mark; LF or CRLF ends a line, nothing else does.
 
@@ -71,11 +90,15 @@ def read_lines(path: Path) -> Iterator[Line]:
                 # Of a line without end no more is kept than it takes to know that it is too long.
                 rest = (rest + tail)[: MAX_LINE + 1]
                 continue
-            lines = (rest + whole).split(b"\n") if len(rest) <= MAX_LINE else [rest, *whole.split(b"\n")[1:]]
-            rest = tail
-            for raw in lines:
-                yield _decode(number, raw)
+            if len(rest) > MAX_LINE:
+                yield _decode(number, rest)
                 number += 1
+                _, end, whole = whole.partition(b"\n")
+                rest = b""
+            if end:
+                yield from _decode_block(number, rest + whole)
+                number += whole.count(b"\n") + 1
+            rest = tail
         if rest:
             yield _decode(number, rest)
 

@@ -1,0 +1,90 @@
+"""How the rows of a table become texts: one token a row, one text a row, or one span a row with the texts elsewhere."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ner11.annotation import UNKNOWN, AnnotatedText
+from ner11.readers.columns import tagged_text
+from ner11.readers.standoff import add_span, lost_span, read_text
+from ner11.readers.table import Row
+
+
+def read_tokens(path: Path, rows: Iterator[Row], *, bare: bool) -> Iterator[AnnotatedText]:
+    """Join rows of sentence, token and tag; an empty sentence cell continues the sentence."""
+    tokens: list[str] = []
+    tags: list[str] = []
+    line, name, damage, suspect = 1, "", "", ""
+
+    def sentence() -> AnnotatedText:
+        text = tagged_text(tokens, [tags], where=str(path), line=line, bare=bare)
+        text.group, text.damage = f"{path.stem}:{name or line}", damage
+        return text
+
+    for row in rows:
+        value, token, tag = row.cells
+        if tokens and value.strip() and value != name:
+            yield sentence()
+            # Rows lost in between may have been the beginning of this sentence as well as the end of the last.
+            tokens, tags, damage, suspect = [], [], suspect, ""
+        if not tokens:
+            line, name = row.line, value
+        tokens.append(token or ("?" if row.damage else ""))
+        tags.append("" if row.damage else tag.strip())
+        if row.damage:
+            reason = f"line {row.line}: {row.damage}"
+            damage, suspect = damage or reason, "" if value.strip() else reason
+        else:
+            suspect = ""
+    if tokens:
+        yield sentence()
+
+
+def read_spans(path: Path, rows: Iterator[Row], *, keys: tuple[str, str, str], surface: str | None) -> Iterator[AnnotatedText]:
+    """Read rows of a text and a JSON list of its spans."""
+    for line, (text, cell), damage in rows:
+        annotated = AnnotatedText(text, group=f"{path.stem}:{line}", where=str(path), line=line, damage=damage)
+        try:
+            spans = json.loads(cell)
+        except (ValueError, RecursionError):
+            spans, annotated.damage = [], damage or "spans that are no JSON"
+        if not isinstance(spans, list):
+            annotated.damage = damage or "spans that are no list"
+            spans = []
+        for span in spans:
+            if isinstance(span, dict):
+                first, last, label = (span.get(key) for key in keys)
+                add_span(annotated, first, last, label, span.get(surface))
+            else:
+                annotated.problems.append("a span that is no object")
+                annotated.spans.append(lost_span(UNKNOWN, "a span that is no object"))
+        yield annotated
+
+
+def read_standoff(rows: Iterator[tuple[Path, Row]], files: dict[str, Path], *, unlisted: bool | None) -> Iterator[AnnotatedText]:
+    """Gather rows of a document and of one span's start, end, label and surface, then read the documents."""
+    # Only spans are held, no texts: the rows of a document need stand together neither in a table nor in one table.
+    documents: dict[str, AnnotatedText] = {}
+    for path, (line, (name, *cells), damage) in rows:
+        place = f"{path.stem}:{line}"
+        row = AnnotatedText("", group=place, where=str(path), line=line, damage=damage or f"no .txt file of '{name}'")
+        annotated = documents.setdefault(name or place, row)
+        add_span(annotated, *cells)
+        if damage:
+            annotated.problems.append(damage)
+            span = annotated.spans[-1]
+            span.outcome, span.reason = "unknown" if span.outcome == "kept" else span.outcome, damage
+    for name, gathered in documents.items():
+        if name in files:
+            annotated = read_text(files[name])
+            annotated.spans, annotated.problems, annotated.group = gathered.spans, gathered.problems, name
+            yield annotated
+        else:
+            yield gathered
+    for name in [] if unlisted is None else sorted(files.keys() - documents.keys()):
+        annotated = read_text(files[name])
+        annotated.group = name
+        if not unlisted:
+            annotated.damage = annotated.damage or "no row in the table"
+        if annotated.text or annotated.damage:
+            yield annotated

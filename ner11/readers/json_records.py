@@ -1,0 +1,176 @@
+"""Finding the records of a JSON file as a stream: each is cut out as it stands, with its line, and parsed on its own.
+
+So damage inside one record costs no other, and neither the size of the file nor the depth of its nesting matters.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from ner11.errors import Ner11Error
+from ner11.readers.files import MAX_LINE, open_input
+
+_BLOCK = 2**20
+_STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"?'  # one that is not closed ends with its line, so that it does not swallow the rest
+_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_TOKEN = re.compile(rb"%b|[\[\]{}:,]|[^\s\"\[\]{}:,]++" % _STRING)
+_BRACKET = re.compile(rb"(?:[^\"\[\]{}]++|%b)*+([\[\]{}])" % _STRING)
+
+
+class Record(NamedTuple):
+    """The JSON of a record, the line on which it begins, and why it cannot be trusted ("" if it can)."""
+
+    line: int
+    json: str
+    damage: str
+
+
+class _Broken(Exception):
+    """The file is no JSON from here on."""
+
+
+class _Scanner:
+    """A JSON file as a stream of bytes, of which no more is held than one block and the value that is being read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.buffer, self.at = file, b"", 0
+        self.line, self.counted = 1, 0
+
+    def fill(self) -> bool:
+        self.tell()
+        block = self.file.read(_BLOCK)
+        self.buffer, self.at, self.counted = self.buffer[self.at :] + block, 0, 0
+        if len(self.buffer) > MAX_LINE + _BLOCK:
+            raise _Broken(f"a value over {MAX_LINE >> 20} MiB")
+        return bool(block)
+
+    def tell(self) -> int:
+        self.line += self.buffer.count(b"\n", self.counted, self.at)
+        self.counted = self.at
+        return self.line
+
+    def peek(self) -> bytes:
+        """The first byte of the next token; nothing at the end."""
+        while True:
+            self.at = _BLANKS.match(self.buffer, self.at).end()  # type: ignore[union-attr]  (matches nothing, too)
+            if self.at < len(self.buffer) or not self.fill():
+                return self.buffer[self.at : self.at + 1]
+
+    def take(self) -> bytes:
+        """The next token; nothing at the end."""
+        self.peek()
+        # A token that touches the end of the buffer may go on behind it.
+        while (match := _TOKEN.match(self.buffer, self.at)) is None or match.end() >= len(self.buffer) - 1:
+            if not self.fill():
+                break
+        token = match[0] if match else b""
+        self.at += len(token)
+        return token
+
+    def value(self, *, keep: bool = True) -> bytes:
+        """The next value as it stands in the file, or nothing if it is not to be kept."""
+        if self.peek() not in (b"{", b"["):
+            token = self.take()
+            if token in (b"", b"]", b"}", b":", b","):
+                raise _Broken(f"'{token.decode()}' instead of a value" if token else "the file ends too early")
+            return token
+        depth = length = 0
+        while True:
+            match = _BRACKET.match(self.buffer, self.at + length)
+            if match is None:
+                if not keep:
+                    self.at, length = self.at + length, 0
+                if not self.fill():
+                    raise _Broken("the file ends inside a record")
+                continue
+            length = match.end() - self.at
+            depth += 1 if match[1] in b"[{" else -1
+            if not depth:
+                start, self.at = self.at, match.end()
+                return self.buffer[start : self.at] if keep else b""
+
+
+def _expect(scanner: _Scanner, *tokens: bytes) -> bytes:
+    token = scanner.take()
+    if token not in tokens:
+        wanted = " or ".join(f"'{each.decode()}'" for each in tokens)
+        raise _Broken(f"no {wanted} where one belongs" if token else "the file ends too early")
+    return token
+
+
+def _walk(scanner: _Scanner, steps: list[str]) -> Iterator[bytes | None]:
+    """Give the values at a path, and None for a list or object that may hold them."""
+    opening = scanner.peek()
+    if not steps:
+        yield scanner.value()
+    elif opening == b"[" and steps[0] in ("item", "*"):
+        yield from _walk_children(scanner, steps, b"]")
+    elif opening == b"{":
+        yield from _walk_children(scanner, steps, b"}")
+    else:
+        scanner.value(keep=False)
+
+
+def _walk_children(scanner: _Scanner, steps: list[str], closing: bytes) -> Iterator[bytes | None]:
+    if steps == ["*"] or (closing == b"]" and len(steps) == 1):
+        yield None
+    scanner.take()
+    if scanner.peek() == closing:
+        scanner.take()
+        return
+    while True:
+        key = steps[0]
+        if closing == b"}":
+            try:
+                key = json.loads(token := scanner.take())
+            except ValueError:
+                raise _Broken("no key where one belongs" if token else "the file ends too early") from None
+            _expect(scanner, b":")
+        if closing == b"]" or steps[0] in (key, "*"):
+            yield from _walk(scanner, steps[1:])
+        else:
+            scanner.value(keep=False)
+        if _expect(scanner, b",", closing) == closing:
+            return
+
+
+def _decode(raw: bytes, line: int) -> Record:
+    try:
+        return Record(line, raw.decode("utf8"), "a NUL byte" if b"\0" in raw else "")
+    except UnicodeDecodeError as e:
+        return Record(line, raw.decode("utf8", errors="replace"), f"byte 0x{raw[e.start]:02x} is not UTF-8")
+
+
+def split_records(path: Path, records: str) -> Iterator[Record]:
+    """Stream the records of a JSON file.
+
+    Args:
+        path: The file, UTF-8.
+        records: Keys from the top of the file to the records, with dots between them; `item` steps through a list, `*`
+            through a list or the values of an object, and nothing at all means that the file is one record.
+
+    Yields:
+        Records. Where the file is broken the last one says so and the rest of the file is not read.
+
+    Raises:
+        Ner11Error: If the file is missing, unreadable, or UTF-16, or has no list of records there.
+    """
+    with open_input(path) as file:
+        scanner, found = _Scanner(file), False
+        try:
+            if not scanner.peek():
+                return
+            for raw in _walk(scanner, records.split(".") if records else []):
+                found = True
+                if raw is not None:
+                    # The scanner stands behind the record.
+                    yield _decode(raw, scanner.tell() - raw.count(b"\n"))
+            if scanner.peek():
+                raise _Broken("more behind the end of the JSON value")
+        except _Broken as e:
+            yield Record(scanner.tell(), "", f"{e}; the rest of the file is not read")
+            return
+    if not found:
+        raise Ner11Error(f"no records at '{records}'", where=f"{path}:1", fix="Correct 'records' in datasets.yml")
