@@ -54,7 +54,8 @@ def read_json(path: Path) -> Any:
         raise Ner11Error(f"damaged ({e})", where=path, fix="Run the step that writes it again, with --force") from e
 
 
-def _clear(path: Path) -> None:
+def clear(path: Path) -> None:
+    """Delete a file or folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -72,7 +73,7 @@ def swap_in(new: Path, path: Path) -> None:
     """Put the folder `new` in the place of `path`; the old one is deleted only once the new one stands."""
     restore(path)
     old = _sibling(path, "old")
-    _clear(old)
+    clear(old)
     if path.exists():
         path.rename(old)
     try:
@@ -81,7 +82,7 @@ def swap_in(new: Path, path: Path) -> None:
         if old.exists():
             old.rename(path)
         raise
-    _clear(old)
+    clear(old)
 
 
 @contextmanager
@@ -101,7 +102,7 @@ def replaced_dir(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     restore(path)
     partial = _sibling(path, "partial")
-    _clear(partial)
+    clear(partial)
     partial.mkdir()
     try:
         yield partial

@@ -7,7 +7,7 @@ from pathlib import Path
 from spacy.tokens import Doc
 
 from ner11.annotation import AnnotatedText
-from ner11.corpus.docs import tokens_of
+from ner11.corpus.docs import TokenBorders
 from ner11.datasets import SPLITS
 from ner11.readers.inline import read_inline
 from ner11.schema import Schema
@@ -15,13 +15,14 @@ from ner11.schema import Schema
 
 def _problems(text: AnnotatedText, schema: Schema, make_doc: Callable[[str], Doc]) -> Iterator[str]:
     doc = make_doc(text.text)
+    borders = TokenBorders(doc)
     for span in text.spans:
         surface = text.text[span.start : span.end]
         if span.origin not in schema:
             yield f"{text.place(span)}: unknown label '{span.origin}' on '{surface}'"
-        tokens, outside = tokens_of(doc, span)
-        if any(character.isalnum() for character in outside):
-            yield f"{text.place(span)}: '{surface}' ({span.origin}) cuts the token '{tokens}'"
+        first, last = borders.touched(span)
+        if any(map(str.isalnum, borders.outside(text.text, span, first, last))):
+            yield f"{text.place(span)}: '{surface}' ({span.origin}) cuts the token '{doc[first:last]}'"
 
 
 def check_gold(folder: Path, *, schema: Schema, make_doc: Callable[[str], Doc]) -> tuple[dict[str, dict[str, int]], list[str]]:

@@ -34,6 +34,14 @@ class SpanKey(NamedTuple):
     reason: str
 
 
+_FIELDS = {
+    "read": SpanKey._fields[:3],
+    "spans": SpanKey._fields,
+    "texts": ("source", "split", "outcome", "reason"),
+    "problems": ("source", "split", "problem"),
+}
+
+
 class Ledger:
     """Counts of spans read and of what became of them, by source, split and label of the source.
 
@@ -104,21 +112,17 @@ class Ledger:
                 made.append(row)
             return made
 
-        return {
-            "read": rows(self.read, SpanKey._fields[:3]),
-            "spans": rows(self.spans, SpanKey._fields),
-            "texts": rows(self.texts, ("source", "split", "outcome", "reason")),
-            "problems": rows(self.problems, ("source", "split", "problem")),
-        }
+        return {name: rows(getattr(self, name), fields) for name, fields in _FIELDS.items()}
 
     @classmethod
     def from_rows(cls, rows: dict[str, list[dict[str, Any]]]) -> "Ledger":
         """Restore a ledger from `to_rows`."""
         ledger = cls()
-        for name, counter in (("read", ledger.read), ("spans", ledger.spans), ("texts", ledger.texts), ("problems", ledger.problems)):
+        for name, fields in _FIELDS.items():
+            counter = getattr(ledger, name)
             for row in rows[name]:
-                key = tuple(value for field, value in row.items() if field not in ("count", "examples"))
-                counter[SpanKey(*key) if name == "spans" else key] = row["count"]  # type: ignore[index]
+                key = tuple(row[field] for field in fields)
+                counter[SpanKey(*key) if name == "spans" else key] = row["count"]
                 if "examples" in row:
                     ledger.examples[key] = row["examples"]
         return ledger

@@ -5,21 +5,35 @@ from common import ROOT, Quiet, command
 # isort: split
 from typing import Annotated
 
-import spacy
+import srsly
 import typer
 from wasabi import Printer
 
 from ner11.corpus.merge import MergeResult, merge
 from ner11.errors import Ner11Error
-from ner11.files import read_json, replaced_dir, write_json
-from ner11.ledger import by_outcome
+from ner11.files import read_json, replaced_dir, write_json, write_text
+from ner11.ledger import Ledger
 
 
-def _removed(result: MergeResult) -> list[dict[str, str | int]]:
-    return [
-        {"split": key[0], "source": key[1], "reason": key[2], "texts": texts, "spans": result.removed_spans[key]}
-        for key, texts in sorted(result.removed.items())
-    ]
+def _rows(result: MergeResult) -> dict[str, list[dict[str, str | int]]]:
+    """Give what merging counted as lists of flat records, for JSON."""
+    return {
+        "leaks": [
+            {"test": test, "source": source, "split": split, "same": same, "nearly": nearly}
+            for (test, source, split), (same, nearly) in result.leaks.items()
+        ],
+        "removed": [
+            {"split": split, "source": source, "outcome": outcome, "reason": reason, "texts": texts}
+            for (split, source, outcome, reason), texts in sorted(result.removed.items())
+        ],
+        "texts_kept": [
+            {"split": split, "source": source, "count": count} for (split, source), count in sorted(result.texts.items())
+        ],
+        "spans_kept": [
+            {"split": split, "source": source, "label": label, "count": count}
+            for (split, source, label), count in sorted(result.spans.items())
+        ],
+    }
 
 
 @command
@@ -27,29 +41,28 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of the order of the texts in train and dev.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Write corpus/merged (train, dev, test and ledger.json) from corpus/converted."""
+    """Write corpus/merged (train, dev, test, ledger.json and conflicts.jsonl) from corpus/converted."""
     msg = Printer(no_print=quiet)
     corpus = ROOT / "corpus"
     converted = corpus / "converted"
     folders = sorted(path for path in converted.glob("*") if path.is_dir())
     if not folders:
         raise Ner11Error("nothing converted", where=converted, fix="Run 'spacy project run convert' first")
-    read = read_json(converted / "ledger.json")
+    ledger = Ledger.from_rows(read_json(converted / "ledger.json"))
     with replaced_dir(corpus / "merged") as out:
-        result = merge(folders, out, vocab=spacy.blank("en").vocab, seed=seed)
-        ledger = {
-            **read,
-            "outcomes": by_outcome(read["spans"]),
-            "removed": _removed(result),
-            "texts_kept": [{"split": key[0], "source": key[1], "count": count} for key, count in sorted(result.texts.items())],
-            "spans_kept": [
-                {"split": key[0], "source": key[1], "label": key[2], "count": count}
-                for key, count in sorted(result.spans.items())
-            ],
-        }
-        write_json(out / "ledger.json", ledger)
-    for row in ledger["removed"]:
-        msg.info(f"{row['source']}: {row['texts']} texts ({row['spans']} spans) left {row['split']}: {row['reason']}")
+        result = merge(folders, out, seed=seed, ledger=ledger)
+        rows = _rows(result)
+        write_json(out / "ledger.json", {**ledger.to_rows(), **rows, "conflicts": len(result.conflicts)})
+        write_text(out / "conflicts.jsonl", "".join(f"{srsly.json_dumps(one)}\n" for one in result.conflicts))
+    tests = {row["source"]: row["count"] for row in rows["texts_kept"] if row["split"] == "test"}
+    for row in rows["leaks"]:
+        of = f"{row['same']} of the {tests[row['test']]} test texts of {row['test']} are in {row['split']} of {row['source']}"
+        msg.info(f"{of}, {row['nearly']} more nearly: they left {row['split']}")
+    for row in rows["removed"]:
+        if row["outcome"] == "merged":
+            msg.info(f"{row['texts']} {row['split']} texts of {row['source']} were merged: {row['reason']}")
+    if result.conflicts:
+        msg.info(f"{len(result.conflicts)} conflicts between annotations of the same text: corpus/merged/conflicts.jsonl")
     sources = sorted({source for _, source in result.texts})
     table = [(source, *(result.texts[split, source] for split in ("train", "dev", "test"))) for source in sources]
     msg.table(table, header=("texts", "train", "dev", "test"), divider=True, aligns=("l", "r", "r", "r"))

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from spacy.strings import hash_string
 
 from ner11.annotation import AnnotatedText
-from ner11.corpus.docs import TaggedDoc, Tokenizer, pack_spans, tag_text
-from ner11.corpus.index import build_index, index_path
-from ner11.corpus.shards import SHARD_SIZE, Shard, pack, shard_path
+from ner11.corpus.docs import TaggedDoc, Tokenizer, tag_text
+from ner11.corpus.index import write_index
+from ner11.corpus.shards import SHARD_SIZE, Shard, pack, pack_spans, shard_path
 from ner11.datasets import Dataset, Split
 from ner11.errors import Ner11Error
 from ner11.harmonize import Harmonizer, Unmapped
@@ -114,14 +114,12 @@ class BatchConverter:
         for doc in docs:
             text = doc.text
             user_data = {"source": text.source, "tier": text.tier, "weight": text.weight, "group": text.group}
-            labels.update(span.label_ for span in doc.unclear)
-            shard.add(
-                doc.array, doc.spaces, pack_spans(doc.doc, doc.unclear), pack({**user_data, COVERAGE: sorted(text.coverage)})
-            )
+            labels.update(span[-1] for span in doc.unclear)
+            shard.add(doc.array, doc.spaces, pack_spans(doc.unclear), pack({**user_data, COVERAGE: sorted(text.coverage)}))
         shard.add_strings(docs[0].doc.vocab.strings, labels)
         path.parent.mkdir(parents=True, exist_ok=True)
         shard.write(path)
-        build_index(docs).write(index_path(path))
+        write_index(docs, path)
 
 
 def read_split(dataset: Dataset, split: Split, *, root: Path) -> Iterator[AnnotatedText]:

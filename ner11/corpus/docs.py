@@ -6,11 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from spacy.attrs import IDX, LENGTH, ORTH, SPACY
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
 from ner11.annotation import AnnotatedText, LabelledSpan, pack_labels
 from ner11.ledger import EXAMPLES, Ledger, SpanKey
-from ner11.pipeline.scoring import AMBIGUOUS
 
 Tokenizer = Callable[[str], Doc]
 
@@ -47,7 +46,7 @@ class TaggedDoc:
         doc: The tokens.
         array: ORTH, ENT_IOB and ENT_TYPE of every token: (tokens, 3), uint64.
         spaces: Whether a blank follows: (tokens, 1), bool.
-        unclear: Ambiguous and unknown spans.
+        unclear: Ambiguous and unknown spans: first token, one past the last, first character, one past the last, label.
         spans: For the ledger: (key, first token, one past the last) of every span read.
     """
 
@@ -55,7 +54,7 @@ class TaggedDoc:
     doc: Doc
     array: np.ndarray
     spaces: np.ndarray
-    unclear: list[Span] = field(default_factory=list)
+    unclear: list[tuple[int, int, int, int, str]] = field(default_factory=list)
     spans: list[tuple[SpanKey, int, int]] = field(default_factory=list)
 
 
@@ -134,7 +133,7 @@ def _tag_spans(made: TaggedDoc, split: str, ledger: Ledger) -> None:
         for token in range(first, last):
             if not array[token, 2]:
                 array[token, 1] = _MISSING
-    made.unclear = [Span(made.doc, first, last, label=label) for first, last, label in unclear]
+    made.unclear = [(first, last, borders.starts[first], borders.ends[last - 1], label) for first, last, label in unclear]
 
 
 def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[AnnotatedText]:
@@ -218,11 +217,3 @@ def _lose(text: AnnotatedText, reason: str, split: str, ledger: Ledger) -> None:
     for span in text.spans:
         ledger.read[text.source, split, span.origin] += 1
         ledger.spans[SpanKey(text.source, split, span.origin, "dropped", reason)] += 1
-
-
-def pack_spans(doc: Doc, unclear: list[Span]) -> bytes:
-    """Serialize ambiguous and unknown spans as `Doc.spans` does."""
-    if not unclear:
-        return b""
-    doc.spans[AMBIGUOUS] = unclear
-    return bytes(doc.spans.to_bytes())

@@ -1,15 +1,14 @@
 """What merging needs to know of a shard's documents without opening them: kept beside the shard, in a few numbers each."""
 
 import re
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import rensa
 from spacy.strings import hash_string
 
-from ner11.annotation import AnnotatedText
 from ner11.corpus.docs import TaggedDoc
+from ner11.datasets import TIERS
 from ner11.errors import Ner11Error
 from ner11.ledger import SpanKey
 
@@ -51,53 +50,10 @@ def sign(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return signatures.astype(np.uint16), bands
 
 
-@dataclass
-class Index:
-    """Columns over the documents of a shard, and over their spans.
-
-    Attributes:
-        keys: Hash of `text_key`: (documents,), uint64.
-        signatures: See `sign`.
-        bands: See `sign`.
-        lines: Line in the file where the text begins: (documents,).
-        files: Position in `file_names`: (documents,).
-        covered: Number of covered labels: (documents,).
-        span_docs: Document of each span: (spans,).
-        span_keys: Position of its ledger key in `ledger_keys`: (spans,).
-        span_places: First and one past the last token: (spans, 2).
-        file_names: Files.
-        ledger_keys: Ledger keys: (keys, 5).
-    """
-
-    keys: np.ndarray
-    signatures: np.ndarray
-    bands: np.ndarray
-    lines: np.ndarray
-    files: np.ndarray
-    covered: np.ndarray
-    span_docs: np.ndarray
-    span_keys: np.ndarray
-    span_places: np.ndarray
-    file_names: np.ndarray
-    ledger_keys: np.ndarray
-
-    def write(self, path: Path) -> None:
-        """Write the index as `.npz`."""
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
-
-    @classmethod
-    def read(cls, path: Path) -> "Index":
-        """Read an index.
-
-        Raises:
-            Ner11Error: If the file is missing or damaged.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as columns:
-                return cls(**{field.name: columns[field.name] for field in fields(cls)})
-        except Exception as e:
-            # numpy and zipfile each raise their own kind for a damaged file.
-            raise Ner11Error(f"damaged index ({type(e).__name__})", where=path, fix="Run convert again") from e
+COLUMNS = ("keys", "signatures", "bands", "ranks", "lines", "files", "span_docs", "span_keys", "span_places")
+"""Over documents: hash of `text_key` (uint64); signature and bands of `sign`; rank (the lower, the more its annotation says);
+line and number of the file. Over spans: document, number of the ledger key, first and one past the last token.
+Beside them, `file_names`, `ledger_keys` (keys, 5) and `group_labels` (labels in span groups)."""
 
 
 def index_path(shard: Path) -> Path:
@@ -105,28 +61,41 @@ def index_path(shard: Path) -> Path:
     return shard.with_suffix(".npz")
 
 
-def _number(names: dict[str, int], name: str) -> int:
-    return names.setdefault(name, len(names))
+def read_index(shard: Path, *names: str) -> list[np.ndarray]:
+    """Read columns of the index of a shard.
+
+    Raises:
+        Ner11Error: If the index is missing or damaged.
+    """
+    path = index_path(shard)
+    try:
+        with np.load(path, allow_pickle=False) as columns:
+            return [columns[name] for name in names]
+    except Exception as e:
+        # numpy and zipfile each raise their own kind for a damaged file.
+        raise Ner11Error(f"damaged index ({type(e).__name__})", where=path, fix="Run convert again") from e
 
 
-def build_index(docs: list[TaggedDoc]) -> Index:
-    """Index the documents of a shard."""
-    texts: list[AnnotatedText] = [doc.text for doc in docs]
+def write_index(docs: list[TaggedDoc], shard: Path) -> None:
+    """Write the index of a shard's documents beside it. Raises OSError if the disk is full."""
+    texts = [doc.text for doc in docs]
     signatures, bands = sign([text.text for text in texts])
     files: dict[str, int] = {}
-    numbers: dict[SpanKey, int] = {}
-    spans = [(i, numbers.setdefault(key, len(numbers)), first, last) for i, doc in enumerate(docs) for key, first, last in doc.spans]
+    keys: dict[SpanKey, int] = {}
+    spans = [(i, keys.setdefault(key, len(keys)), first, last) for i, doc in enumerate(docs) for key, first, last in doc.spans]
     table = np.array(spans, dtype=np.int32).reshape(len(spans), 4)
-    return Index(
+    np.savez(
+        index_path(shard),
         keys=np.array([hash_string(text_key(text.text)) for text in texts], dtype=np.uint64),
         signatures=signatures,
         bands=bands,
+        ranks=np.array([TIERS.index(text.tier) * 10_000 - len(text.coverage) for text in texts], dtype=np.int32),
         lines=np.array([text.line for text in texts], dtype=np.int32),
-        files=np.array([_number(files, text.where) for text in texts], dtype=np.int32),
-        covered=np.array([len(text.coverage) for text in texts], dtype=np.int32),
+        files=np.array([files.setdefault(text.where, len(files)) for text in texts], dtype=np.int32),
         span_docs=table[:, 0],
         span_keys=table[:, 1],
         span_places=table[:, 2:],
         file_names=np.array(list(files), dtype=np.str_),
-        ledger_keys=np.array(list(numbers), dtype=np.str_).reshape(len(numbers), 5),
+        ledger_keys=np.array(list(keys), dtype=np.str_).reshape(len(keys), 5),
+        group_labels=np.array(sorted({span[-1] for doc in docs for span in doc.unclear}), dtype=np.str_),
     )

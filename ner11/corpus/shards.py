@@ -1,16 +1,18 @@
 """Documents on disk: folders of DocBin shards that plain spaCy tools read too."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from spacy.strings import StringStore
+from spacy.strings import StringStore, get_string_id
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from srsly.msgpack import Packer, Unpacker
 
 from ner11.errors import Ner11Error
+from ner11.pipeline.scoring import AMBIGUOUS
 
 SHARD_SIZE = 5000
 ATTRIBUTES = ["ENT_IOB", "ENT_TYPE"]
@@ -80,10 +82,30 @@ def pack(data: dict[str, Any]) -> bytes:
     return bytes(_packer.pack(data))
 
 
-def unpack(data: bytes) -> dict[str, Any]:
-    """Restore user data."""
+def unpack(data: bytes) -> dict[Any, Any]:
+    """Restore what `pack` serialized."""
     _unpacker.feed(data)
     return dict(_unpacker.unpack())
+
+
+_SPAN = struct.Struct(">QQQllll")
+
+
+def pack_spans(spans: Iterable[tuple[int, int, int, int, str]]) -> bytes:
+    """Serialize ambiguous and unknown spans as `Doc.spans` does, without building a document.
+
+    Args:
+        spans: First token, one past the last, first character, one past the last, and label of each.
+    """
+    packed = [_SPAN.pack(0, 0, get_string_id(label), first, last, start, end) for first, last, start, end, label in spans]
+    if not packed:
+        return b""
+    return bytes(_packer.pack({_packer.pack({"name": AMBIGUOUS, "attrs": {}, "spans": packed}): [AMBIGUOUS]}))
+
+
+def span_labels(spans: bytes) -> list[int]:
+    """Give the hashes of the labels of packed spans."""
+    return [_SPAN.unpack(span)[2] for group in (unpack(spans) if spans else ()) for span in unpack(group)["spans"]]
 
 
 def write_shards(docs: Iterable[Doc], folder: Path) -> int:

@@ -34,7 +34,6 @@ class Gazetteer(BaseModel):
     nodes: dict[str, str] = Field(
         min_length=1, title="STIX type, MISP cluster file, column or field, or 'name' for a list, to a node of the schema"
     )
-    identifiers: list[str] = Field(default=[], title="STIX types whose identifier (such as T1566) is a name too")
     well_known: list[str] = Field(
         default=[], title="Those nodes whose names are common in everyday language too, such as countries and companies"
     )

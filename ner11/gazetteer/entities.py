@@ -96,9 +96,7 @@ def _exclude(text: str, found: set[Name], reason: str, nodes: set[str] | None = 
 
 
 def to_row(record: Entity | Excluded) -> dict[str, Any]:
-    """Give a record as JSON, its provenance with the fields that differ."""
-    row = record._asdict()
-    row["sources"] = [
-        {"gazetteer": name.gazetteer, "file": name.file, "id": name.id, "of": name.of, "node": name.node} for name in record.sources
-    ]
-    return row
+    """Give a record as JSON."""
+    fields = ("gazetteer", "file", "id", "of", "node")
+    sources = [{field: getattr(name, field) for field in fields} for name in record.sources]
+    return {**record._asdict(), "sources": sources}

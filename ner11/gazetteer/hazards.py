@@ -1,4 +1,4 @@
-"""Names that would match where they mean something else: everyday words, scraps, numbers and whole sentences."""
+"""Names that would match where they mean something else: everyday words and names, scraps, and whole sentences."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ def find_hazard(
         The reason, or "" if there is none.
     """
     if not any(character.isalpha() for character in name):
-        return "a number"
+        return "no letters"
     if len(re.sub(r"[\W_]", "", name)) < MIN_CHARACTERS:
         return "three letters or fewer"
     if is_everyday(name, probabilities, well_known=well_known):

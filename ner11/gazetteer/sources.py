@@ -45,7 +45,7 @@ def _strings(value: Any) -> list[str]:
 def _json(path: Path, content: str, line: int = 1) -> Any:
     try:
         return json.loads(content)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         place = f"{path}:{line + getattr(e, 'lineno', 1) - 1}"
         raise Ner11Error(f"no valid JSON ({e})", where=place, fix="Fetch the file again") from e
 
@@ -74,9 +74,6 @@ def _stix(path: Path, gazetteer: Gazetteer) -> _Found:
         if kind not in gazetteer.nodes:
             continue
         names = [name for key in ("name", "aliases", "x_mitre_aliases") for name in _strings(item.get(key, []))]
-        if kind in gazetteer.identifiers:
-            references = [ref for ref in item.get("external_references", []) if isinstance(ref, dict)]
-            names += [ref["external_id"] for ref in references[:1] if isinstance(ref.get("external_id"), str)]
         revoked = bool(item.get("revoked") or item.get("x_mitre_deprecated"))
         yield gazetteer.nodes[kind], str(item.get("id", "")), names, revoked
 
@@ -157,15 +154,26 @@ def read_names(gazetteer: Gazetteer, *, root: Path = Path()) -> Iterator[Name]:
         Names, cleaned as the gazetteer's options say; an object's aliases follow its main name.
 
     Raises:
-        Ner11Error: If there is no file, or one is damaged.
+        Ner11Error: If there is no file, one is damaged, or there is no name in any.
     """
     folder = root / gazetteer.path
-    skipped = {value.lower() for value in gazetteer.skip}
+    empty = True
     for path in list_files(folder, gazetteer.files):
+        file = path.relative_to(folder).as_posix()
         for node, number, values, revoked in _FORMATS[gazetteer.format](path, gazetteer):
-            parts = [part for value in values for part in (re.split(gazetteer.split, value) if gazetteer.split else [value])]
-            cleaned = [" ".join(re.sub(gazetteer.remove, " ", part).split() if gazetteer.remove else part.split()) for part in parts]
-            names = [name for name in dict.fromkeys(cleaned) if name and name.lower() not in skipped]
+            names = _clean(values, gazetteer)
             for name in names:
-                file = path.relative_to(folder).as_posix()
+                empty = False
                 yield Name(name, node, gazetteer.name, file, number, names[0], revoked, node in gazetteer.well_known)
+    if empty:
+        raise Ner11Error(f"no names in {gazetteer.files}", where=folder, fix="Correct the format or the nodes of this gazetteer")
+
+
+def _clean(values: list[str], gazetteer: Gazetteer) -> list[str]:
+    skipped = {value.lower() for value in gazetteer.skip}
+    if gazetteer.split:
+        values = [part for value in values for part in re.split(gazetteer.split, value) if part]
+    if gazetteer.remove:
+        values = [re.sub(gazetteer.remove, " ", value) for value in values]
+    names = dict.fromkeys(" ".join(value.split()) for value in values)
+    return [name for name in names if name and name.lower() not in skipped]

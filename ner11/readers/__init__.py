@@ -17,4 +17,4 @@ Reader = Callable[..., Iterator[AnnotatedText]]
 
 readers = catalogue.create("ner11", "readers", entry_points=True)
 
-from ner11.readers import brackets, brat, columns, csv, inline, json  # noqa: E402, F401  (register themselves)
+from ner11.readers import brackets, brat, columns, csv, docbin, inline, json, label_studio  # noqa: E402, F401  (register themselves)

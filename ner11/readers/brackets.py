@@ -46,7 +46,7 @@ def parse_brackets(parse: str, *, prefix: str = "SL:") -> AnnotatedText:
         closed.extend((first, len(tokens), label) for label, first in opened)
     text, starts = detokenize(tokens)
     annotated = AnnotatedText(text, damage=damage)
-    for first, last, label in sorted(closed, key=lambda span: (span[0], -span[1])):
+    for first, last, label in closed:
         if not label.startswith(prefix):
             continue
         label = label.removeprefix(prefix)

@@ -21,7 +21,7 @@ _OTHER = tuple("REAMN#*")
 
 
 def _blanks(text: str) -> str:
-    return re.sub(r"\s", " ", text)
+    return re.sub(r"\s", " ", text).rstrip()
 
 
 def _add_line(annotated: AnnotatedText, line: Line) -> None:
@@ -39,15 +39,16 @@ def _add_line(annotated: AnnotatedText, line: Line) -> None:
     places = [int(place) for place in re.split("[ ;]", found["places"])]
     span = LabelledSpan(places[0], places[-1], found["label"])
     annotated.spans.append(span)
-    if line.damage:
-        span.outcome, span.reason = "unknown", line.damage
-        annotated.problems.append(line.damage)
+    if line.damage or found["surface"] is None:
+        # Without its surface a line may be broken off within a number.
+        span.outcome, span.reason = "unknown", line.damage or "an annotation without its surface"
+        annotated.problems.append(span.reason)
     elif len(places) > 2:
         span.outcome, span.reason = "unknown", "discontinuous"
     else:
-        # Where the text has a line break the surface has a blank, so as a proof it would fail.
+        # Where the text has a line break the surface has a blank, or nothing at its end: that proves no shift.
         there, surface = annotated.text[max(span.start, 0) : max(span.end, 0)], found["surface"]
-        span.surface = None if surface and there != surface and _blanks(there) == _blanks(surface) else surface
+        span.surface = None if there != surface and _blanks(there) == _blanks(surface) else surface
 
 
 def _add_annotation(annotated: AnnotatedText, path: Path) -> None:

@@ -23,19 +23,19 @@ def read_tokens(path: Path, rows: Iterator[Row], *, bare: bool) -> Iterator[Anno
 
     for row in rows:
         value, token, tag = row.cells
-        if tokens and value.strip() and value != name:
-            yield sentence()
-            # Rows lost in between may have been the beginning of this sentence as well as the end of the last.
-            tokens, tags, damage, suspect = [], [], suspect, ""
-        if not tokens:
-            line, name = row.line, value
-        tokens.append(token or ("?" if row.damage else ""))
-        tags.append("" if row.damage else tag.strip())
         if row.damage:
-            reason = f"line {row.line}: {row.damage}"
-            damage, suspect = damage or reason, "" if value.strip() else reason
+            damage = damage or f"line {row.line}: {row.damage}"
+            # Its sentence cell is not trusted: it may belong to this sentence or to the next, and so may rows lost with it.
+            suspect = damage
+        elif tokens and value.strip() and value != name:
+            yield sentence()
+            tokens, tags, damage, suspect = [], [], suspect, ""
         else:
             suspect = ""
+        if not tokens:
+            line, name = row.line, "" if row.damage else value
+        tokens.append(token or ("?" if row.damage else ""))
+        tags.append("" if row.damage else tag.strip())
     if tokens:
         yield sentence()
 
@@ -65,6 +65,8 @@ def read_standoff(rows: Iterator[tuple[Path, Row]], files: dict[str, Path], *, u
     """Gather rows of a document and of one span's start, end, label and surface, then read the documents."""
     # Only spans are held, no texts: the rows of a document need stand together neither in a table nor in one table.
     documents: dict[str, AnnotatedText] = {}
+    suspects: set[str] = set()
+    last, lost = "", False
     for path, (line, (name, *cells), damage) in rows:
         place = f"{path.stem}:{line}"
         row = AnnotatedText("", group=place, where=str(path), line=line, damage=damage or f"no .txt file of '{name}'")
@@ -74,17 +76,23 @@ def read_standoff(rows: Iterator[tuple[Path, Row]], files: dict[str, Path], *, u
             annotated.problems.append(damage)
             span = annotated.spans[-1]
             span.outcome, span.reason = "unknown" if span.outcome == "kept" else span.outcome, damage
+        # A row that names no document may be one of the document before or behind it.
+        if lost or (damage and name not in files):
+            suspects.update((last, name))
+        last, lost = name, bool(damage) and name not in files
     for name, gathered in documents.items():
         if name in files:
             annotated = read_text(files[name])
             annotated.spans, annotated.problems, annotated.group = gathered.spans, gathered.problems, name
+            if name in suspects:
+                annotated.damage = annotated.damage or "a row next to its rows is lost"
             yield annotated
         else:
             yield gathered
     for name in [] if unlisted is None else sorted(files.keys() - documents.keys()):
         annotated = read_text(files[name])
         annotated.group = name
-        if not unlisted:
-            annotated.damage = annotated.damage or "no row in the table"
+        if not unlisted or suspects:
+            annotated.damage = annotated.damage or f"no row in the table{', which has lost rows' if suspects else ''}"
         if annotated.text or annotated.damage:
             yield annotated

@@ -14,7 +14,7 @@ from ner11.readers.files import MAX_LINE, open_input
 
 _BLOCK = 2**20
 _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"?'  # one that is not closed ends with its line, so that it does not swallow the rest
-_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_NO_BLANK = re.compile(rb"[^ \t\r\n]")
 _TOKEN = re.compile(rb"%b|[\[\]{}:,]|[^\s\"\[\]{}:,]++" % _STRING)
 _BRACKET = re.compile(rb"(?:[^\"\[\]{}]++|%b)*+([\[\]{}])" % _STRING)
 
@@ -27,7 +27,7 @@ class Record(NamedTuple):
     damage: str
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """The file is no JSON from here on."""
 
 
@@ -43,7 +43,7 @@ class _Scanner:
         block = self.file.read(_BLOCK)
         self.buffer, self.at, self.counted = self.buffer[self.at :] + block, 0, 0
         if len(self.buffer) > MAX_LINE + _BLOCK:
-            raise _Broken(f"a value over {MAX_LINE >> 20} MiB")
+            raise _BrokenError(f"a value over {MAX_LINE >> 20} MiB")
         return bool(block)
 
     def tell(self) -> int:
@@ -54,9 +54,12 @@ class _Scanner:
     def peek(self) -> bytes:
         """The first byte of the next token; nothing at the end."""
         while True:
-            self.at = _BLANKS.match(self.buffer, self.at).end()  # type: ignore[union-attr]  (matches nothing, too)
-            if self.at < len(self.buffer) or not self.fill():
-                return self.buffer[self.at : self.at + 1]
+            if match := _NO_BLANK.search(self.buffer, self.at):
+                self.at = match.start()
+                return match[0]
+            self.at = len(self.buffer)
+            if not self.fill():
+                return b""
 
     def take(self) -> bytes:
         """The next token; nothing at the end."""
@@ -74,7 +77,7 @@ class _Scanner:
         if self.peek() not in (b"{", b"["):
             token = self.take()
             if token in (b"", b"]", b"}", b":", b","):
-                raise _Broken(f"'{token.decode()}' instead of a value" if token else "the file ends too early")
+                raise _BrokenError(f"'{token.decode()}' instead of a value" if token else "the file ends too early")
             return token
         depth = length = 0
         while True:
@@ -83,7 +86,7 @@ class _Scanner:
                 if not keep:
                     self.at, length = self.at + length, 0
                 if not self.fill():
-                    raise _Broken("the file ends inside a record")
+                    raise _BrokenError("the file ends inside a record")
                 continue
             length = match.end() - self.at
             depth += 1 if match[1] in b"[{" else -1
@@ -96,7 +99,7 @@ def _expect(scanner: _Scanner, *tokens: bytes) -> bytes:
     token = scanner.take()
     if token not in tokens:
         wanted = " or ".join(f"'{each.decode()}'" for each in tokens)
-        raise _Broken(f"no {wanted} where one belongs" if token else "the file ends too early")
+        raise _BrokenError(f"no {wanted} where one belongs" if token else "the file ends too early")
     return token
 
 
@@ -126,7 +129,7 @@ def _walk_children(scanner: _Scanner, steps: list[str], closing: bytes) -> Itera
             try:
                 key = json.loads(token := scanner.take())
             except ValueError:
-                raise _Broken("no key where one belongs" if token else "the file ends too early") from None
+                raise _BrokenError("no key where one belongs" if token else "the file ends too early") from None
             _expect(scanner, b":")
         if closing == b"]" or steps[0] in (key, "*"):
             yield from _walk(scanner, steps[1:])
@@ -168,8 +171,8 @@ def split_records(path: Path, records: str) -> Iterator[Record]:
                     # The scanner stands behind the record.
                     yield _decode(raw, scanner.tell() - raw.count(b"\n"))
             if scanner.peek():
-                raise _Broken("more behind the end of the JSON value")
-        except _Broken as e:
+                raise _BrokenError("more behind the end of the JSON value")
+        except _BrokenError as e:
             yield Record(scanner.tell(), "", f"{e}; the rest of the file is not read")
             return
     if not found:

@@ -130,7 +130,7 @@ def to_label(value: Any, depth: int | None = None) -> tuple[str, str]:
     if isinstance(value, list):
         if len(value) > 1 and all(isinstance(each, str) for each in value):
             return mend("|".join(value)), "several labels"
-        value = value[0] if len(value) == 1 else None if not value else value
+        value = value[0] if len(value) == 1 else (value or None)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if value is None or value == "":
@@ -144,7 +144,7 @@ def align(tokens: Sequence[str], text: str) -> list[int] | None:
     """Find where each token begins in a text that has only blanks between them; None if it has anything else."""
     starts, at = [], 0
     for token in tokens:
-        while at < len(text) and text[at].isspace() and not text.startswith(token, at):
+        while token and text[at : at + 1].isspace():
             at += 1
         if not text.startswith(token, at):
             return None
@@ -212,8 +212,11 @@ class RecordParser:
         tokens: list[str] = []
         starts: list[int] = []
         if self._by_tokens and self._tokens is not None:
-            for found in self._tokens(record) or []:
-                tokens.extend(found if isinstance(found, list) else [found])
+            found = self._tokens(record)
+            if found is None:
+                result.damage = f"no tokens at '{self.layout.tokens}'"
+            for each in found or []:
+                tokens.extend(each if isinstance(each, list) else [each])
             if not all(isinstance(token, str) for token in tokens):
                 result.damage, tokens = "a token that is no string", []
             tokens = [token.strip() for token in tokens]

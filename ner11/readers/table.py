@@ -80,7 +80,7 @@ def read_table(path: Path, *, columns: Sequence[str], delimiter: str = ",", quot
     if header is None:
         return
     if header.damage:
-        raise Ner11Error(f"the header has {header.damage}", where=f"{path}:{header.line}", fix="Correct the header")
+        raise Ner11Error(f"header: {header.damage}", where=f"{path}:{header.line}", fix="Correct the header")
     names = [cell.strip() for cell in header.cells]
     for column in columns:
         if column not in names:
