@@ -127,7 +127,7 @@ class Harmonizer:
             repair_text(text)
         repair_offsets(text)
         for span in text.spans:
-            if span.outcome in ("unknown", "dropped"):
+            if span.outcome == "unknown" or (span.outcome == "dropped" and span.origin not in self):
                 continue
             found = self._cache.get(span.origin)
             if found is None:
@@ -136,6 +136,10 @@ class Harmonizer:
                     self.unmapped.first.setdefault(span.origin, text.place(span))
                     continue
                 found = self._cache[span.origin] = self._translate(span.origin)
+            if span.outcome == "dropped":
+                # It stands somewhere in the text, so the absence of its label elsewhere means nothing here.
+                text.coverage -= found[0]
+                continue
             span.labels, outcome, reason = found
             if outcome:
                 span.outcome, span.reason = outcome, reason

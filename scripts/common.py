@@ -37,6 +37,11 @@ def datasets_path(domain: str) -> Path:
     return ROOT / "configs" / "domains" / domain / "datasets.yml"
 
 
+def gazetteers_path(domain: str) -> Path:
+    """Give the path of a domain's gazetteers."""
+    return ROOT / "configs" / "domains" / domain / "gazetteers.yml"
+
+
 def one_line(message: str, style: str = "fail") -> str:
     """Dress a message as wasabi does, but without wrapping it: a path that is cut in two cannot be copied."""
     printer = Printer()

@@ -1,6 +1,6 @@
 """Convert annotated data sets to documents in the labels of the schema, with every span accounted for."""
 
-from common import ROOT, Domain, Quiet, command, datasets_path, one_line, schema_path
+from common import ROOT, Domain, Quiet, command, datasets_path, gazetteers_path, one_line, schema_path
 
 # isort: split
 from typing import Annotated
@@ -9,12 +9,20 @@ import typer
 from tqdm import tqdm
 from wasabi import Printer
 
-from ner11.corpus.convert import convert
+from ner11.corpus.convert import SilverSource, convert
 from ner11.datasets import load_datasets, select_datasets
 from ner11.errors import Ner11Error
 from ner11.files import replaced_dir, write_json
+from ner11.gazetteer.config import load_gazetteers
+from ner11.gazetteer.entities import read_entities, select_entities
 from ner11.ledger import by_outcome
-from ner11.schema import load_schema
+from ner11.schema import Schema, load_schema
+
+
+def _silver_source(domain: str, schema: Schema) -> SilverSource:
+    declared = load_gazetteers(gazetteers_path(domain), schema).silver
+    entities = read_entities(ROOT / "corpus" / "gazetteer" / "entities.jsonl")
+    return SilverSource(declared.name, declared.weight, select_entities(entities, declared.labels, schema))
 
 
 @command
@@ -23,6 +31,9 @@ def main(
     datasets: Annotated[str, typer.Option(help="Names separated by commas, or 'present' for all that are there.")] = "gold",
     seed: Annotated[int, typer.Option(help="Seed of the splits of sets without official ones.")] = 0,
     strict: Annotated[bool, typer.Option("--strict/--no-strict", help="A missing data set or damaged record is an error.")] = False,
+    silver: Annotated[
+        bool, typer.Option("--silver/--no-silver", help="Add what gazetteers find in the training texts.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Convert the chosen data sets into corpus/converted, one folder each, and write what became of every span."""
@@ -37,9 +48,10 @@ def main(
             raise Ner11Error(line, fix=fix)
         if not quiet:
             print(one_line(f"Skipped: {line}. {fix}.", "warn"))
+    source = _silver_source(domain, schema) if silver else None
     with replaced_dir(ROOT / "corpus" / "converted") as out:
         progress = tqdm(chosen, desc="Data sets", disable=True if quiet else None, leave=False)
-        counts, ledger = convert(progress, schema=schema, root=ROOT, out=out, seed=seed, strict=strict)
+        counts, ledger = convert(progress, schema=schema, root=ROOT, out=out, seed=seed, strict=strict, silver=source)
         rows = ledger.to_rows()
         write_json(out / "ledger.json", rows)
     table = by_outcome(rows["spans"])

@@ -1,24 +1,30 @@
 """Data sets to shards: read here, harmonized, tokenized and written by worker processes."""
 
 import gc
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
-import spacy
 from pydantic import ValidationError
+from spacy.lang.en import English
+from spacy.language import create_tokenizer
 from spacy.strings import hash_string
+from spacy.vocab import create_vocab
 
 from ner11.annotation import AnnotatedText
 from ner11.corpus.docs import TaggedDoc, Tokenizer, tag_text
 from ner11.corpus.index import write_index
 from ner11.corpus.shards import SHARD_SIZE, Shard, pack, pack_spans, shard_path
+from ner11.corpus.workers import count_workers
 from ner11.datasets import Dataset, Split
 from ner11.errors import Ner11Error
+from ner11.gazetteer.entities import Entity
+from ner11.gazetteer.matcher import GazetteerMatcher
+from ner11.gazetteer.silver import silver_texts
 from ner11.harmonize import Harmonizer, Unmapped
 from ner11.ledger import Ledger
 from ner11.pipeline.scoring import COVERAGE
@@ -50,10 +56,29 @@ class Converted:
 
 
 def make_tokenizer() -> Tokenizer:
-    """Make the tokenizer of the pipeline to be trained, with room for the words of a large corpus."""
-    tokenizer = spacy.blank("en").tokenizer
+    """Make the tokenizer of the pipeline to be trained, with room for the words of a large corpus.
+
+    It is that of `spacy.blank("en")`, without the pipeline around it, which would load every installed component.
+    """
+    parts = SimpleNamespace(Defaults=English.Defaults, vocab=create_vocab("en", English.Defaults))
+    tokenizer = create_tokenizer()(parts)  # type: ignore[arg-type]
     tokenizer.max_cache_size = _CACHED_WORDS
     return tokenizer  # type: ignore[no-any-return]
+
+
+@dataclass
+class SilverSource:
+    """A data set that gazetteers make of the training texts of the others.
+
+    Attributes:
+        name: Its name.
+        weight: Draws an epoch.
+        entities: Names to find.
+    """
+
+    name: str
+    weight: float
+    entities: list[Entity]
 
 
 class BatchConverter:
@@ -63,11 +88,13 @@ class BatchConverter:
         schema: The label tree.
         out: Folder to write `<data set>/<split>/` into.
         strict: A record that is damaged or has a problem is an error.
+        silver: What gazetteers add.
     """
 
-    def __init__(self, schema: Schema, out: Path, *, strict: bool) -> None:
-        self._schema, self._out, self._strict = schema, out, strict
+    def __init__(self, schema: Schema, out: Path, *, strict: bool = False, silver: SilverSource | None = None) -> None:
+        self._schema, self._out, self._strict, self._silver = schema, out, strict, silver
         self._tokenizer = make_tokenizer()
+        self._matcher = GazetteerMatcher(silver.entities, self._tokenizer) if silver else None
 
     def __call__(self, batch: Batch) -> Converted:
         """Harmonize, tokenize and write the texts of a batch.
@@ -77,35 +104,39 @@ class BatchConverter:
         """
         ledger, harmonizer = Ledger(), Harmonizer(batch.dataset, self._schema)
         docs: list[TaggedDoc] = []
+        found: list[TaggedDoc] = []
         for text in batch.texts:
             if self._strict and (text.damage or text.problems):
                 what = text.damage or text.problems[0]
                 raise Ner11Error(what, where=f"{text.where}:{text.line}", fix="Correct it, or leave --strict out")
-            docs.extend(self._convert(text, batch, harmonizer, ledger))
+            try:
+                docs.extend(self._tag(harmonizer(text), batch, ledger))
+                if self._matcher and batch.split == "train" and not text.damage:
+                    found.extend(self._find(text, batch, ledger))
+            except Exception as e:
+                # A defect must name the record it fell over: among a million texts it could not be found again.
+                raise Ner11Error(
+                    f"ner11 failed on this record ({type(e).__name__}: {e})",
+                    where=f"{text.where}:{text.line}",
+                    fix="Take it out, and report this as a defect of ner11",
+                ) from e
         if docs:
             self._write(docs, shard_path(self._out / batch.dataset.name / batch.split, batch.number))
+        if found and self._silver:
+            folder = self._out / self._silver.name / batch.split
+            self._write(found, folder / f"{batch.dataset.name}-{batch.number:04}.spacy")
         return Converted(len(docs), ledger, harmonizer.unmapped)
 
-    def _convert(self, text: AnnotatedText, batch: Batch, harmonizer: Harmonizer, ledger: Ledger) -> list[TaggedDoc]:
-        dataset = batch.dataset
-        try:
-            return list(
-                tag_text(
-                    harmonizer(text),
-                    split=batch.split,
-                    make_doc=self._tokenizer,
-                    max_tokens=dataset.max_tokens,
-                    long_texts=dataset.long_texts,
-                    ledger=ledger,
-                )
-            )
-        except Exception as e:
-            # A defect must name the record it fell over: among a million texts it could not be found again.
-            raise Ner11Error(
-                f"ner11 failed on this record ({type(e).__name__}: {e})",
-                where=f"{text.where}:{text.line}",
-                fix="Take it out, and report this as a defect of ner11",
-            ) from e
+    def _tag(self, text: AnnotatedText, batch: Batch, ledger: Ledger) -> list[TaggedDoc]:
+        dataset, make_doc = batch.dataset, self._tokenizer
+        limits = {"max_tokens": dataset.max_tokens, "long_texts": dataset.long_texts}
+        return list(tag_text(text, split=batch.split, make_doc=make_doc, ledger=ledger, **limits))
+
+    def _find(self, text: AnnotatedText, batch: Batch, ledger: Ledger) -> list[TaggedDoc]:
+        assert self._matcher and self._silver
+        made = silver_texts([text], matcher=self._matcher, schema=self._schema, name=self._silver.name)
+        weighted = (replace(one, weight=self._silver.weight) for one in made)
+        return [doc for one in weighted for doc in self._tag(one, batch, ledger)]
 
     @staticmethod
     def _write(docs: list[TaggedDoc], path: Path) -> None:
@@ -142,7 +173,7 @@ def read_split(dataset: Dataset, split: Split, *, root: Path) -> Iterator[Annota
     read = readers.get(dataset.format)
     for file in dataset.files(split, root):
         try:
-            yield from read(file, **dataset.options, **dataset.splits[split].options)
+            yield from read(file, **{**dataset.options, **dataset.splits[split].options})
         except ValidationError as e:
             problem = first_problem(e)
             raise Ner11Error(f"options: {problem}", where=f"data set {dataset.name}", fix="Correct it in datasets.yml") from e
@@ -185,12 +216,12 @@ def batches(dataset: Dataset, *, root: Path, seed: int) -> Iterator[Batch]:
 _converter: BatchConverter | None = None
 
 
-def _start_worker(schema: Schema, out: Path, strict: bool) -> None:
+def _start_worker(schema: Schema, out: Path, strict: bool, silver: SilverSource | None) -> None:
     global _converter
     # Texts make no cycles; looking for some in half a million living objects costs more than reading them.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    _converter = BatchConverter(schema, out, strict=strict)
+    _converter = BatchConverter(schema, out, strict=strict, silver=silver)
 
 
 def _convert_batch(batch: Batch) -> Converted:
@@ -198,13 +229,15 @@ def _convert_batch(batch: Batch) -> Converted:
     return _converter(batch)
 
 
-def count_workers() -> int:
-    """Count the CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def convert(
-    datasets: Iterable[Dataset], *, schema: Schema, root: Path, out: Path, seed: int, strict: bool = False
+    datasets: Iterable[Dataset],
+    *,
+    schema: Schema,
+    root: Path,
+    out: Path,
+    seed: int,
+    strict: bool = False,
+    silver: SilverSource | None = None,
 ) -> tuple[dict[str, dict[str, int]], Ledger]:
     """Convert data sets to folders of shards, on all cores.
 
@@ -215,6 +248,7 @@ def convert(
         out: Folder to write `<data set>/<split>/` into.
         seed: Seed of the splits of sets without official ones.
         strict: A record that is damaged or has a problem is an error.
+        silver: What gazetteers add to the training texts.
 
     Returns:
         Documents by data set and split; and the outcome of every span and text.
@@ -226,7 +260,7 @@ def convert(
     ledger = Ledger()
     counts: dict[str, dict[str, int]] = {}
     workers = count_workers()
-    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(schema, out, strict)) as pool:
+    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(schema, out, strict, silver)) as pool:
         try:
             for dataset in datasets:
                 Harmonizer(dataset, schema)  # an error in the map shows before a long file is read

@@ -15,6 +15,7 @@ Tokenizer = Callable[[str], Doc]
 
 OVERLAP = "overlaps a longer span"
 OFF_BORDERS = "not on token borders"
+TO_BORDERS = "by punctuation, to token borders"
 NO_TEXT = "no text in its borders"
 _MISSING, _INSIDE, _OUTSIDE, _BEGIN = 0, 1, 2, 3  # spaCy's codes of ENT_IOB
 _SENTENCE_ENDS = frozenset([".", "!", "?", "。", "！", "？"])
@@ -123,7 +124,7 @@ def _tag_spans(made: TaggedDoc, split: str, ledger: Ledger) -> None:
                 outcome, reason = "ambiguous", pack_labels(span.labels)
                 unclear.append((first, last, reason))
             if outside and outcome != "ambiguous":
-                outcome, reason = "widened", f"by {outside.strip()[:10]!r}"
+                outcome, reason = "widened", TO_BORDERS
         key = SpanKey(text.source, split, span.origin, outcome, reason)
         ledger.spans[key] += 1
         if outcome != "kept" and len(ledger.examples.get(key, ())) < EXAMPLES:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ner11.corpus.index import read_index
+from ner11.corpus.index import SILVER_RANK, read_index
 from ner11.corpus.shards import list_shards
 
 PROTECTION = ("test", "dev", "train")
@@ -28,6 +28,8 @@ class Documents:
         rank: The lower, the more the annotation says: (documents,).
         key: Hash of the text, case folded, without white space: (documents,).
         bands: Band hashes of the MinHash signatures: (documents, 8).
+        part_doc: Document of each sentence of a text that has several: (sentences,).
+        part_key: Hash of the sentence, as `key`: (sentences,).
     """
 
     shards: list[Path]
@@ -39,22 +41,35 @@ class Documents:
     rank: np.ndarray
     key: np.ndarray
     bands: np.ndarray
+    part_doc: np.ndarray
+    part_key: np.ndarray
+
+    @property
+    def silver(self) -> np.ndarray:
+        """Whether the annotation is of the lowest tier: (documents,), uint64."""
+        return (self.rank > SILVER_RANK).astype(np.uint64)
 
 
 def list_documents(converted: Sequence[Path]) -> Documents:
     """Read the index of converted data sets, one folder each with a folder of shards a split."""
     shards: list[Path] = []
     columns: list[list[np.ndarray]] = []
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    total = 0
     for source, folder in enumerate(converted):
         for split, name in enumerate(PROTECTION):
             for path in list_shards(folder / name):
-                keys, ranks, bands = read_index(path, "keys", "ranks", "bands")
+                keys, ranks, bands, part_docs, part_keys = read_index(path, "keys", "ranks", "bands", "part_docs", "part_keys")
                 count = len(keys)
+                parts.append((part_docs + total, part_keys))
+                total += count
                 constant = [np.full(count, value, dtype=np.int32) for value in (len(shards), source, split)]
                 columns.append([*constant, np.arange(count, dtype=np.int32), ranks, keys, bands])
                 shards.append(path)
     shard, source_, split_, row, rank, key, band = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return Documents(shards, [folder.name for folder in converted], shard, row, source_, split_, rank, key, band)
+    sources = [folder.name for folder in converted]
+    part_doc, part_key = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Documents(shards, sources, shard, row, source_, split_, rank, key, band, part_doc, part_key)
 
 
 @dataclass
@@ -65,6 +80,7 @@ class Decisions:
         into: The document that each is merged into or leaves the corpus for: (documents,), -1 for those that stay.
         merged: Whether it is merged rather than removed: (documents,).
         near: Whether it is only nearly the same text: (documents,).
+        part: Whether it only shares a sentence: (documents,).
         leaks: Texts of a test set that are in another split: (source of test, source, split) to their numbers, exact ones
             and near ones.
     """
@@ -72,26 +88,32 @@ class Decisions:
     into: np.ndarray
     merged: np.ndarray
     near: np.ndarray
+    part: np.ndarray
     leaks: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
 
 
 def decide(docs: Documents) -> Decisions:
     """Decide which texts stay.
 
-    Test sets stay whole. A text that occurs in test, exactly or nearly, leaves dev and train; one that occurs in dev leaves
-    train. Within train and dev, equal texts are merged into the one whose annotation says most, and a near duplicate of
+    Test sets stay whole. A text that occurs in test, exactly or nearly, or shares a sentence with it, leaves dev and train;
+    one that does with dev leaves train. Within train and dev, equal texts are merged into the one whose annotation says most, and a near duplicate of
     a text of another source leaves for it; near duplicates within a source are its own distribution and stay.
+
+    Silver texts are compared with each other, and with protected ones.
 
     Returns:
         The decisions. The documents that others are merged into or leave for stay themselves.
     """
     count = len(docs.key)
-    made = Decisions(np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=bool), np.zeros(count, dtype=bool))
-    order = np.lexsort((np.arange(count), docs.rank, docs.split, docs.key))
-    leader, _ = _runs(docs.key[order])
-    first = order[leader]
-    leaves = (first != order) & (docs.split[order] != 0)
-    made.into[order[leaves]] = first[leaves]
+    made = Decisions(np.full(count, -1, dtype=np.int64), *(np.zeros(count, dtype=bool) for _ in range(3)))
+    leaves = _follow_first(docs, np.ones(count, dtype=bool), docs.key)
+    protected = (leaves >= 0) & (docs.split[leaves] != docs.split)
+    made.into[protected] = leaves[protected]
+    _find_shared_sentences(docs, made)
+    # A silver text stays beside its original, or its labels would be drawn as often as that.
+    stays = (made.into < 0) & (docs.split != 0)
+    same = _follow_first(docs, stays, docs.key ^ docs.silver)
+    made.into[same >= 0] = same[same >= 0]
     made.merged = (made.into >= 0) & (docs.split == docs.split[made.into])
     pairs = _near_pairs(docs, made.into < 0)
     for later, earlier in pairs:
@@ -99,6 +121,27 @@ def decide(docs: Documents) -> Decisions:
             made.into[later], made.near[later] = earlier, True
     made.leaks = _count_leaks(docs, pairs)
     return made
+
+
+def _find_shared_sentences(docs: Documents, made: Decisions) -> None:
+    """Let documents go that hold a sentence of a better protected split, or are one."""
+    whole = np.flatnonzero(docs.bands[:, 0] != 0)  # a text of fewer words is no sentence to know a document by
+    owner, keys = np.concatenate([whole, docs.part_doc]), np.concatenate([docs.key[whole], docs.part_key])
+    order = np.lexsort((owner, docs.split[owner], keys))
+    leader, _ = _runs(keys[order])
+    later, earlier = owner[order], owner[order][leader]
+    leaks = (docs.split[later] > docs.split[earlier]) & (made.into[later] < 0)
+    made.into[later[leaks]], made.part[later[leaks]] = earlier[leaks], True
+
+
+def _follow_first(docs: Documents, among: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """For each document give the best protected and best annotated one of the same key, -1 if that is itself."""
+    chosen = np.flatnonzero(among)
+    order = chosen[np.lexsort((chosen, docs.rank[chosen], docs.split[chosen], keys[chosen]))]
+    leader, first = _runs(keys[order])
+    followed = np.full(len(keys), -1, dtype=np.int64)
+    followed[order[~first]] = order[leader][~first]
+    return followed
 
 
 def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +167,9 @@ def _near_pairs(docs: Documents, stays: np.ndarray) -> list[tuple[int, int]]:
         for earlier in (ordered[leader], np.roll(ordered, 1)):
             matters = ~first & (earlier != ordered)
             matters &= (docs.split[ordered] > docs.split[earlier]) | (
-                (docs.split[ordered] != 0) & (docs.source[ordered] != docs.source[earlier])
+                (docs.split[ordered] != 0)
+                & (docs.source[ordered] != docs.source[earlier])
+                & (docs.silver[ordered] == docs.silver[earlier])
             )
             found.update(zip(ordered[matters].tolist(), earlier[matters].tolist(), strict=True))
     if not found:

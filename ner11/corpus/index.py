@@ -19,6 +19,7 @@ _ROWS = PERMUTATIONS // BANDS
 _SEED = 11
 _DIGITS = str.maketrans("123456789", "000000000")
 _WORD = re.compile(r"\w+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
 _MIX = np.random.default_rng(_SEED).integers(1, 2**63, size=_ROWS, dtype=np.uint64) | np.uint64(1)
 
 
@@ -33,6 +34,14 @@ def shingles(text: str) -> list[str]:
     if len(words) < MIN_WORDS:
         return []
     return [*words, *map(" ".join, zip(words, words[1:], strict=False))]
+
+
+def sentence_keys(text: str) -> list[str]:
+    """Give the `text_key` of each sentence of eight words or more, if the text has several sentences."""
+    sentences = _SENTENCE_END.split(text)
+    if len(sentences) == 1:
+        return []
+    return [text_key(sentence) for sentence in sentences if len(_WORD.findall(sentence)) >= MIN_WORDS]
 
 
 def sign(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -50,10 +59,15 @@ def sign(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return signatures.astype(np.uint16), bands
 
 
-COLUMNS = ("keys", "signatures", "bands", "ranks", "lines", "files", "span_docs", "span_keys", "span_places")
+COLUMNS = ("keys", "signatures", "bands", "ranks", "lines", "files", "part_docs", "part_keys", "span_docs", "span_keys", "span_places")
 """Over documents: hash of `text_key` (uint64); signature and bands of `sign`; rank (the lower, the more its annotation says);
-line and number of the file. Over spans: document, number of the ledger key, first and one past the last token.
+line and number of the file. Over sentences of texts that have several: document, hash of `text_key`. Over spans: document, number of the ledger key, first and one past the last token.
 Beside them, `file_names`, `ledger_keys` (keys, 5) and `group_labels` (labels in span groups)."""
+
+
+_TIER_RANKS = 10_000
+SILVER_RANK = (len(TIERS) - 2) * _TIER_RANKS
+"""Ranks above are of silver texts."""
 
 
 def index_path(shard: Path) -> Path:
@@ -83,15 +97,18 @@ def write_index(docs: list[TaggedDoc], shard: Path) -> None:
     files: dict[str, int] = {}
     keys: dict[SpanKey, int] = {}
     spans = [(i, keys.setdefault(key, len(keys)), first, last) for i, doc in enumerate(docs) for key, first, last in doc.spans]
+    parts = [(i, hash_string(key)) for i, text in enumerate(texts) for key in sentence_keys(text.text)]
     table = np.array(spans, dtype=np.int32).reshape(len(spans), 4)
     np.savez(
         index_path(shard),
         keys=np.array([hash_string(text_key(text.text)) for text in texts], dtype=np.uint64),
         signatures=signatures,
         bands=bands,
-        ranks=np.array([TIERS.index(text.tier) * 10_000 - len(text.coverage) for text in texts], dtype=np.int32),
+        ranks=np.array([TIERS.index(text.tier) * _TIER_RANKS - len(text.coverage) for text in texts], dtype=np.int32),
         lines=np.array([text.line for text in texts], dtype=np.int32),
         files=np.array([files.setdefault(text.where, len(files)) for text in texts], dtype=np.int32),
+        part_docs=np.array([document for document, _ in parts], dtype=np.int32),
+        part_keys=np.array([key for _, key in parts], dtype=np.uint64),
         span_docs=table[:, 0],
         span_keys=table[:, 1],
         span_places=table[:, 2:],

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 from spacy.strings import get_string_id
 from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
-from ner11.corpus.convert import count_workers
 from ner11.corpus.docs import tag
 from ner11.corpus.duplicates import PROTECTION, Decisions, Documents, decide, list_documents
 from ner11.corpus.index import read_index
 from ner11.corpus.intersect import intersect
 from ner11.corpus.shards import SHARD_SIZE, Shard, open_shard, pack, pack_spans, shard_path, span_labels, unpack
+from ner11.corpus.workers import count_workers
 from ner11.errors import Ner11Error
 from ner11.files import clear
 from ner11.ledger import Ledger, SpanKey
@@ -155,22 +155,20 @@ def _gather(number: int, split: str, pieces: Path, sources: list[int], path: Pat
     return result
 
 
-def _to_doc(row: tuple[np.ndarray, np.ndarray, bytes, bytes], nlp: Any) -> Doc:
+def _to_doc(row: tuple[np.ndarray, np.ndarray, bytes, bytes], vocab: Vocab) -> Doc:
     """Build the document of a row whose strings the vocabulary knows."""
     shard = Shard(DocBin(attrs=["ENT_IOB", "ENT_TYPE"], store_user_data=True))
     shard.add(row[0], row[1], row[2], b"")
     shard.bin.user_data = []
-    doc: Doc = next(shard.bin.get_docs(nlp.vocab))
+    doc: Doc = next(shard.bin.get_docs(vocab))
     doc.user_data.update(unpack(row[3]))
     return doc
 
 
 def _merge_rows(rows: dict[int, Any], lesser: list[tuple[int, int, Any]], bin_: DocBin, result: _Gathered, split: str) -> None:
-    nlp = spacy.blank("en")
-    for string in bin_.strings:
-        nlp.vocab.strings.add(string)
+    vocab = Vocab(strings=bin_.strings)
     for place, document, row in lesser:
-        better, other = _to_doc(rows[place], nlp), _to_doc(row, nlp)
+        better, other = _to_doc(rows[place], vocab), _to_doc(row, vocab)
         found = intersect(better, other)
         made = tag(better, found.text, split=split, ledger=Ledger())
         data = {**better.user_data, COVERAGE: sorted(found.text.coverage)}
@@ -269,7 +267,8 @@ def _reason(docs: Documents, decisions: Decisions, document: int) -> tuple[str, 
     source, split = docs.sources[docs.source[into]], PROTECTION[docs.split[into]]
     if decisions.merged[document]:
         return "merged", f"same text in {source}"
-    return "removed", f"{'nearly ' if decisions.near[document] else ''}in {split} of {source}"
+    how = "nearly " if decisions.near[document] else "a sentence of it " if decisions.part[document] else ""
+    return "removed", f"{how}in {split} of {source}"
 
 
 def _account(docs: Documents, decisions: Decisions, result: MergeResult, ledger: Ledger) -> None:

@@ -43,19 +43,31 @@ class Gazetteer(BaseModel):
     skip: list[str] = Field(default=[], title="Values that are no names, in any case")
 
 
-class _Gazetteers(BaseModel):
+class Silver(BaseModel):
+    """The silver data set that the gazetteers make of the training texts of the others."""
+
     model_config = ConfigDict(extra="forbid")
+    name: str = Field(default="silver", pattern=r"^[a-z0-9][a-z0-9-]*$", title="Name of the data set")
+    weight: float = Field(gt=0, title="Draws an epoch")
+    labels: list[str] = Field(min_length=1, title="Nodes whose names are precise enough, as `gazetteer` measured")
+
+
+class Gazetteers(BaseModel):
+    """What `gazetteers.yml` declares."""
+
+    model_config = ConfigDict(extra="forbid")
+    silver: Silver = Field(title="What becomes of the names found in texts")
     gazetteers: list[Gazetteer] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _check_names(self) -> "_Gazetteers":
+    def _check_names(self) -> "Gazetteers":
         names = [gazetteer.name for gazetteer in self.gazetteers]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two gazetteers are called '{twice[0]}'")
         return self
 
 
-def load_gazetteers(path: Path, schema: Schema) -> list[Gazetteer]:
+def load_gazetteers(path: Path, schema: Schema) -> Gazetteers:
     """Load and check the gazetteers of a domain.
 
     Args:
@@ -65,11 +77,11 @@ def load_gazetteers(path: Path, schema: Schema) -> list[Gazetteer]:
     Raises:
         Ner11Error: If the file is missing, breaks a rule, or names a node that the schema does not have.
     """
-    gazetteers = load_yaml(path, _Gazetteers).gazetteers
-    for gazetteer in gazetteers:
-        for node in [*gazetteer.nodes.values(), *gazetteer.well_known]:
-            try:
-                schema.node(node)
-            except Ner11Error as e:
-                raise Ner11Error(f"{gazetteer.name}: {e.what}", where=path, fix=e.fix) from e
-    return gazetteers
+    declared = load_yaml(path, Gazetteers)
+    nodes = [(g.name, node) for g in declared.gazetteers for node in [*g.nodes.values(), *g.well_known]]
+    for name, node in [*nodes, *(("silver", label) for label in declared.silver.labels)]:
+        try:
+            schema.node(node)
+        except Ner11Error as e:
+            raise Ner11Error(f"{name}: {e.what}", where=path, fix=e.fix) from e
+    return declared

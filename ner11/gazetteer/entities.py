@@ -2,8 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import srsly
+
+from ner11.errors import Ner11Error
 from ner11.gazetteer.hazards import find_hazard, is_phrase
 from ner11.gazetteer.sources import Name
 from ner11.schema import Schema
@@ -100,3 +104,21 @@ def to_row(record: Entity | Excluded) -> dict[str, Any]:
     fields = ("gazetteer", "file", "id", "of", "node")
     sources = [{field: getattr(name, field) for field in fields} for name in record.sources]
     return {**record._asdict(), "sources": sources}
+
+
+def read_entities(path: Path) -> list[Entity]:
+    """Read an entity list that `to_row` wrote; provenance is left out, for matching does not need it.
+
+    Raises:
+        Ner11Error: If the file is missing or damaged.
+    """
+    try:
+        return [Entity(row["name"], row["node"], row["any_case"], ()) for row in srsly.read_jsonl(path)]
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise Ner11Error("no entity list", where=path, fix="Run 'spacy project run gazetteer'") from e
+
+
+def select_entities(entities: Iterable[Entity], labels: Iterable[str], schema: Schema) -> list[Entity]:
+    """Choose the entities whose active labels all belong to the given nodes."""
+    wanted = frozenset[str]().union(*(schema.allowed(label) for label in labels))
+    return [entity for entity in entities if schema.allowed(entity.node) and schema.allowed(entity.node) <= wanted]

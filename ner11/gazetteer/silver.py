@@ -11,7 +11,7 @@ from ner11.schema import Schema
 
 
 def _overlaps(start: int, end: int, spans: Iterable[LabelledSpan]) -> list[LabelledSpan]:
-    return [span for span in spans if span.start == start]
+    return [span for span in spans if span.start < end and start < span.end]
 
 
 def silver_texts(

@@ -14,6 +14,7 @@ from ner11.readers.files import read_lines
 
 NO_TAG = "?"
 """The label of a token whose tag is missing or damaged; its span is always unknown."""
+DAMAGED_TAG = "a damaged tag"
 _PREFIXES = frozenset("BIESLU")
 
 
@@ -76,7 +77,7 @@ def tagged_text(
                 continue
             span = LabelledSpan(starts[filled[0]], starts[filled[-1]] + len(tokens[filled[-1]]), label)
             if label == NO_TAG:
-                span.outcome, span.reason = "unknown", f"'{tags[first]}' is no tag" if tags[first] else "a token without a tag"
+                span.outcome, span.reason = "unknown", DAMAGED_TAG if tags[first] else "a token without a tag"
                 annotated.problems.append(span.reason)
             annotated.spans.append(span)
     return annotated

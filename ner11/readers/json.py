@@ -1,6 +1,5 @@
 """JSON in any layout that paths can describe: a file that is one value, or one value a line."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,27 +8,19 @@ from pydantic import validate_call
 
 from ner11.annotation import AnnotatedText
 from ner11.readers import readers
-from ner11.readers.files import read_lines
-from ner11.readers.json_records import split_records
-from ner11.readers.json_spans import Layout, RecordParser
+from ner11.readers.files import Line, read_lines
+from ner11.readers.json_layout import Layout
+from ner11.readers.json_records import parse_record, split_records
+from ner11.readers.json_spans import RecordParser
 
 
-def _parse(path: Path, records: Iterable[tuple[int, str, str]], layout: Layout) -> Iterator[AnnotatedText]:
+def _read(path: Path, records: Iterable[Line], layout: Layout) -> Iterator[AnnotatedText]:
     parser = RecordParser(layout)
-    for number, (line, content, damage) in enumerate(records, 1):
-        text = AnnotatedText("")
-        try:
-            text = parser.parse(json.loads(content, strict=False))
-        except RecursionError:
-            damage = damage or "nested too deeply"
-        except json.JSONDecodeError as e:
-            damage = damage or f"line {line + e.lineno - 1}: no JSON ({e.msg})"
-        except ValueError:
-            damage = damage or "a number of thousands of digits"  # Python refuses to read it
-        text.where, text.line, text.group = str(path), line, text.group or f"{path.stem}:{number}"
-        text.damage = damage or text.damage
-        if text.damage:
-            text.problems.clear()
+    for number, record in enumerate(map(parse_record, records), 1):
+        text = parser.parse(record.value)
+        text.where, text.line, text.group = str(path), record.line, text.group or f"{path.stem}:{number}"
+        text.damage = record.damage or text.damage
+        text.problems = [] if text.damage else record.problems + text.problems
         yield text
 
 
@@ -51,7 +42,7 @@ def read_json(path: Path, *, records: str = "item", **options: Any) -> Iterator[
     Raises:
         Ner11Error: If the file is missing, unreadable, or UTF-16, or has no records there.
     """
-    return _parse(path, split_records(path, records), Layout(**options))
+    return _read(path, split_records(path, records), Layout(**options))
 
 
 @readers("jsonl")
@@ -69,5 +60,4 @@ def read_jsonl(path: Path, **options: Any) -> Iterator[AnnotatedText]:
     Raises:
         Ner11Error: If the file is missing, unreadable, or UTF-16.
     """
-    lines = (line for line in read_lines(path) if line.damage or line.text.strip())
-    return _parse(path, lines, Layout(**options))
+    return _read(path, (line for line in read_lines(path) if line.damage or line.text.strip()), Layout(**options))

@@ -1,4 +1,4 @@
-"""Finding the records of a JSON file as a stream: each is cut out as it stands, with its line, and parsed on its own.
+"""The records of a JSON file as a stream: each is cut out as it stands, with its line, and parsed on its own.
 
 So damage inside one record costs no other, and neither the size of the file nor the depth of its nesting matters.
 """
@@ -7,24 +7,28 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ner11.errors import Ner11Error
-from ner11.readers.files import MAX_LINE, open_input
+from ner11.readers.files import MAX_LINE, Line, open_input
 
 _BLOCK = 2**20
 _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"?'  # one that is not closed ends with its line, so that it does not swallow the rest
 _NO_BLANK = re.compile(rb"[^ \t\r\n]")
 _TOKEN = re.compile(rb"%b|[\[\]{}:,]|[^\s\"\[\]{}:,]++" % _STRING)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""An escape; the group is half of a surrogate pair, which cannot be written as UTF-8."""
 _BRACKET = re.compile(rb"(?:[^\"\[\]{}]++|%b)*+([\[\]{}])" % _STRING)
 
 
 class Record(NamedTuple):
-    """The JSON of a record, the line on which it begins, and why it cannot be trusted ("" if it can)."""
+    """The value of a record, the line on which it begins, why it cannot be trusted ("" if it can), and what was mended."""
 
     line: int
-    json: str
+    value: Any
     damage: str
+    problems: list[str]
 
 
 class _BrokenError(Exception):
@@ -139,20 +143,21 @@ def _walk_children(scanner: _Scanner, steps: list[str], closing: bytes) -> Itera
             return
 
 
-def _decode(raw: bytes, line: int) -> Record:
+def _decode(raw: bytes, line: int) -> Line:
     try:
-        return Record(line, raw.decode("utf8"), "a NUL byte" if b"\0" in raw else "")
+        return Line(line, raw.decode("utf8"), "a NUL byte" if b"\0" in raw else "")
     except UnicodeDecodeError as e:
-        return Record(line, raw.decode("utf8", errors="replace"), f"byte 0x{raw[e.start]:02x} is not UTF-8")
+        return Line(line, raw.decode("utf8", errors="replace"), f"byte 0x{raw[e.start]:02x} is not UTF-8")
 
 
-def split_records(path: Path, records: str) -> Iterator[Record]:
-    """Stream the records of a JSON file.
+def split_records(path: Path, records: str, *, fix: str = "Correct 'records' in datasets.yml") -> Iterator[Line]:
+    """Stream the records of a JSON file, each with the line on which it begins.
 
     Args:
         path: The file, UTF-8.
         records: Keys from the top of the file to the records, with dots between them; `item` steps through a list, `*`
             through a list or the values of an object, and nothing at all means that the file is one record.
+        fix: What to do where there are none.
 
     Yields:
         Records. Where the file is broken the last one says so and the rest of the file is not read.
@@ -173,7 +178,29 @@ def split_records(path: Path, records: str) -> Iterator[Record]:
             if scanner.peek():
                 raise _BrokenError("more behind the end of the JSON value")
         except _BrokenError as e:
-            yield Record(scanner.tell(), "", f"{e}; the rest of the file is not read")
+            yield Line(scanner.tell(), "", f"{e}; the rest of the file is not read")
             return
     if not found:
-        raise Ner11Error(f"no records at '{records}'", where=f"{path}:1", fix="Correct 'records' in datasets.yml")
+        raise Ner11Error(f"no records at '{records}'", where=f"{path}:1", fix=fix)
+
+
+def parse_record(record: Line) -> Record:
+    """Parse a record, also one that others would refuse: with NaN, keys twice, or control characters in a string.
+
+    Half of a surrogate pair becomes U+FFFD, so that offsets stay.
+    """
+    line, text, damage = record
+    value, problems = None, []
+    if _HALF.search(text):
+        mended = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
+        problems = ["half of a surrogate pair"] * (mended != text)
+        text = mended
+    try:
+        value = json.loads(text, strict=False)
+    except RecursionError:
+        damage = damage or "nested too deeply"
+    except json.JSONDecodeError as e:
+        damage = damage or f"line {line + e.lineno - 1}: no JSON ({e.msg})"
+    except ValueError:
+        damage = damage or "a number of thousands of digits"  # Python refuses to read it
+    return Record(line, value, damage, problems)
