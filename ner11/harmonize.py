@@ -10,7 +10,7 @@ import ftfy
 from ner11.annotation import NO_LABELS, AnnotatedText, LabelledSpan
 from ner11.datasets import Dataset
 from ner11.errors import Ner11Error
-from ner11.offsets import repair_offsets
+from ner11.offsets import ELSEWHERE, repair_offsets
 from ner11.schema import Schema
 
 DROP = "drop"
@@ -65,12 +65,11 @@ class Harmonizer:
     def __init__(self, dataset: Dataset, schema: Schema) -> None:
         self.dataset, self.unmapped = dataset, Unmapped()
         self._name, self._schema, self._labels = dataset.name, schema, dataset.labels
-        if dataset.coverage is not None:
-            self.coverage = self._active(dataset.coverage)
-        elif isinstance(self._labels, str):
-            self.coverage = frozenset(schema.active)
+        if isinstance(self._labels, str):
+            mapped = frozenset(schema.active)
         else:
-            self.coverage = self._active(node for label in self._labels for node in self._nodes(label))
+            mapped = self._active(node for label in self._labels for node in self._nodes(label))
+        self.coverage = mapped if dataset.coverage is None else self._active(dataset.coverage)
         self.coverage -= self._active(dataset.partial)
         self._groups = [(re.compile(fnmatch.translate(g.match)), self._active(g.coverage)) for g in dataset.groups]
         self._skip = re.compile(dataset.skip) if dataset.skip else None
@@ -127,7 +126,11 @@ class Harmonizer:
             repair_text(text)
         repair_offsets(text)
         for span in text.spans:
-            if span.outcome == "unknown" or (span.outcome == "dropped" and span.origin not in self):
+            surface = text.text[span.start : span.end]
+            if surface[:1].isspace() or surface[-1:].isspace():
+                _trim(span, surface)
+            lost = span.outcome == "dropped" or span.reason == ELSEWHERE
+            if (span.outcome == "unknown" and not lost) or (lost and span.origin not in self):
                 continue
             found = self._cache.get(span.origin)
             if found is None:
@@ -136,16 +139,13 @@ class Harmonizer:
                     self.unmapped.first.setdefault(span.origin, text.place(span))
                     continue
                 found = self._cache[span.origin] = self._translate(span.origin)
-            if span.outcome == "dropped":
+            if lost:
                 # It stands somewhere in the text, so the absence of its label elsewhere means nothing here.
                 text.coverage -= found[0]
                 continue
             span.labels, outcome, reason = found
             if outcome:
                 span.outcome, span.reason = outcome, reason
-            surface = text.text[span.start : span.end]
-            if surface[:1].isspace() or surface[-1:].isspace():
-                _trim(span, surface)
         return text
 
 

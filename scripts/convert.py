@@ -56,10 +56,14 @@ def main(
         write_json(out / "ledger.json", rows)
     table = by_outcome(rows["spans"])
     msg.table(table, header=("source", "outcome", "reason", "spans"), divider=True, aligns=("l", "l", "l", "r"))
-    if not quiet:
-        for row in [*rows["problems"], *(row for row in rows["texts"] if row["outcome"] == "dropped")]:
-            what = row.get("problem") or f"texts left out: {row['reason']}"
-            print(one_line(f"{row['source']} {row['split']}: {row['count']} x {what}; first in {row['examples'][0]}", "warn"))
+    noted = [(row["source"], row["problem"], row) for row in rows["problems"]]
+    noted += [(row["source"], f"texts left out: {row['reason']}", row) for row in rows["texts"] if row["outcome"] == "dropped"]
+    sums: dict[tuple[str, str], tuple[int, str]] = {}
+    for source, what, row in noted:
+        count, first = sums.get((source, what), (0, row["examples"][0]))
+        sums[source, what] = count + row["count"], first
+    table = [(source, what, count, first[:100]) for (source, what), (count, first) in sums.items()]
+    msg.table(table, header=("source", "noticed", "times", "first in"), divider=True, aligns=("l", "l", "r", "l"), max_col=110)
     for name, splits in counts.items():
         msg.good(f"{name}: " + ", ".join(f"{count} {split}" for split, count in splits.items()) + " texts")
 

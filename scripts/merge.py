@@ -3,7 +3,8 @@
 from common import ROOT, Quiet, command
 
 # isort: split
-from typing import Annotated
+from collections import Counter
+from typing import Annotated, Any
 
 import srsly
 import typer
@@ -15,7 +16,7 @@ from ner11.files import read_json, replaced_dir, write_json, write_text
 from ner11.ledger import Ledger
 
 
-def _rows(result: MergeResult) -> dict[str, list[dict[str, str | int]]]:
+def _rows(result: MergeResult) -> dict[str, list[dict[str, Any]]]:
     """Give what merging counted as lists of flat records, for JSON."""
     return {
         "leaks": [
@@ -55,12 +56,23 @@ def main(
         write_json(out / "ledger.json", {**ledger.to_rows(), **rows, "conflicts": len(result.conflicts)})
         write_text(out / "conflicts.jsonl", "".join(f"{srsly.json_dumps(one)}\n" for one in result.conflicts))
     tests = {row["source"]: row["count"] for row in rows["texts_kept"] if row["split"] == "test"}
-    for row in rows["leaks"]:
-        of = f"{row['same']} of the {tests[row['test']]} test texts of {row['test']} are in {row['split']} of {row['source']}"
-        msg.info(f"{of}, {row['nearly']} more nearly: they left {row['split']}")
+    leaks = sorted(rows["leaks"], key=lambda row: -row["same"] - row["nearly"])
+    msg.table(
+        [(row["test"], tests[row["test"]], f"{row['split']} of {row['source']}", row["same"], row["nearly"]) for row in leaks],
+        header=("leaks: test of", "texts", "are also in", "same", "nearly"),
+        divider=True,
+        aligns=("l", "r", "l", "r", "r"),
+    )
+    merged: Counter[tuple[str, str]] = Counter()
     for row in rows["removed"]:
         if row["outcome"] == "merged":
-            msg.info(f"{row['texts']} {row['split']} texts of {row['source']} were merged: {row['reason']}")
+            merged[row["source"], row["reason"]] += row["texts"]
+    msg.table(
+        [(source, reason, count) for (source, reason), count in sorted(merged.items())],
+        header=("merged", "because", "texts"),
+        divider=True,
+        aligns=("l", "l", "r"),
+    )
     if result.conflicts:
         msg.info(f"{len(result.conflicts)} conflicts between annotations of the same text: corpus/merged/conflicts.jsonl")
     sources = sorted({source for _, source in result.texts})

@@ -151,8 +151,9 @@ def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[Annot
     content, borders = text.text, TokenBorders(doc)
     inside = np.zeros(len(doc) + 1, dtype=bool)
     for span in text.spans:
-        first, last = borders.touched(span)
-        inside[first + 1 : last] = True
+        if span.outcome != "dropped":
+            first, last = borders.touched(span)
+            inside[first + 1 : last] = True
     cuts = [
         i
         for i in range(1, len(doc))

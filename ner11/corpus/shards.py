@@ -9,7 +9,7 @@ import numpy as np
 from spacy.strings import StringStore, get_string_id
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
-from srsly.msgpack import Packer, Unpacker
+from srsly.msgpack import Packer, unpackb
 
 from ner11.errors import Ner11Error
 from ner11.pipeline.scoring import AMBIGUOUS
@@ -18,9 +18,8 @@ SHARD_SIZE = 5000
 ATTRIBUTES = ["ENT_IOB", "ENT_TYPE"]
 
 # srsly looks for extensions among all installed packages whenever it makes a packer: longer than everything else that is
-# done to a document. One packer and one unpacker serve them all.
+# done to a document. One packer serves them all.
 _packer = Packer(use_bin_type=True)
-_unpacker = Unpacker(raw=False, use_list=False)
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -84,8 +83,8 @@ def pack(data: dict[str, Any]) -> bytes:
 
 def unpack(data: bytes) -> dict[Any, Any]:
     """Restore what `pack` serialized."""
-    _unpacker.feed(data)
-    return dict(_unpacker.unpack())
+    # With a hook of its own srsly looks for no extensions; user data needs none.
+    return unpackb(data, raw=False, use_list=False, object_pairs_hook=dict)  # type: ignore[no-any-return]
 
 
 _SPAN = struct.Struct(">QQQllll")

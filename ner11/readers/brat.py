@@ -1,6 +1,5 @@
 """BRAT standoff: a folder of `.txt` files, each with an `.ann` file of annotations."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -51,29 +50,17 @@ def _add_line(annotated: AnnotatedText, line: Line) -> None:
         span.surface = None if there != surface and _blanks(there) == _blanks(surface) else surface
 
 
-def _add_annotation(annotated: AnnotatedText, path: Path) -> None:
-    if not path.is_file():
-        annotated.damage = annotated.damage or "no .ann file"
-        return
-    try:
-        for line in read_lines(path):
-            _add_line(annotated, line)
-    except Ner11Error as e:
-        annotated.damage = annotated.damage or f".ann file: {e.what}"
-
-
-def _read_document(folder: Path, names: list[str]) -> AnnotatedText:
-    """Read files with the same text as one text with the spans of all."""
-    file = folder / f"{names[0]}.txt"
+def _read_document(folder: Path, name: str) -> AnnotatedText:
+    file, annotation = folder / f"{name}.txt", folder / f"{name}.ann"
     if file.is_file():
         annotated = read_text(file)
     else:
-        annotated = AnnotatedText("", where=str(folder / f"{names[0]}.ann"), damage="no .txt file")
-    for name in names:
-        _add_annotation(annotated, folder / f"{name}.ann")
-    if annotated.damage:
-        for span in annotated.spans:
-            span.outcome, span.reason, span.surface = "dropped", span.reason or annotated.damage, None
+        annotated = AnnotatedText("", where=str(annotation), damage="no .txt file")
+    try:
+        for line in read_lines(annotation):
+            _add_line(annotated, line)
+    except Ner11Error as e:
+        annotated.damage = annotated.damage or (f".ann file: {e.what}" if annotation.is_file() else "no .ann file")
     return annotated
 
 
@@ -99,7 +86,6 @@ def read_brat(
     *,
     names: Path | None = None,
     key: str | None = None,
-    merge_paragraphs: bool = False,
     group: re.Pattern[str] | None = None,
 ) -> Iterator[AnnotatedText]:
     """Read a folder of `.txt` and `.ann` files in the order of their names; each document becomes a text.
@@ -111,8 +97,6 @@ def read_brat(
         names: JSON file with the names (without suffix) of the documents to read, relative to the folder; by default all
             are read. Listed documents that are not in this folder are ignored: a list may serve several folders.
         key: Key of the list in that file; without one the file is a list.
-        merge_paragraphs: Files with the same text are one text with the spans of all: some data sets repeat a paragraph
-            once per annotation, and each copy alone would train with most of its spans missing.
         group: Regular expression whose first bracket in a file's name is the document that it belongs to, such as
             `^(.*)-[0-9]+$`; by default each file is a document.
 
@@ -129,13 +113,8 @@ def read_brat(
     if names is not None:
         wanted = _load_names(path / names, key)
         documents = [name for name in documents if name in wanted]
-    copies: dict[object, list[str]] = {}
     for name in documents:
-        text = read_text(path / f"{name}.txt") if merge_paragraphs else None
-        same = hashlib.sha256(text.text.encode()).digest() if text and not text.damage and text.text else name
-        copies.setdefault(same, []).append(name)
-    for together in copies.values():
-        annotated = _read_document(path, together)
-        annotated.group = document_of(together[0], group)
+        annotated = _read_document(path, name)
+        annotated.group = document_of(name, group)
         if annotated.text or annotated.spans or annotated.damage:
             yield annotated

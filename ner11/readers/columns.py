@@ -153,7 +153,7 @@ def read_columns(
         row = line.split(cut)
         if cut is None and line[:1] == " " and len(row) < needed:
             row.insert(0, "")  # a tag behind the blank that should have followed its token
-        token = row[token_column] if len(row) > token_column else ""
+        token = row[token_column] if -len(row) <= token_column < len(row) else ""
         if document_mark is not None and token.strip() == document_mark:
             if tokens:
                 yield sentence()

@@ -13,6 +13,7 @@ from ner11.errors import Ner11Error
 from ner11.readers import readers
 from ner11.readers.csv_layouts import read_spans, read_standoff, read_tokens
 from ner11.readers.files import list_files
+from ner11.readers.json_layout import Layout
 from ner11.readers.standoff import document_of
 from ner11.readers.table import read_table
 
@@ -90,7 +91,7 @@ def read_csv(
             yield from read_tokens(table, read(table), bare=bare)
     elif layout == "spans":
         for table in tables:
-            yield from read_spans(table, read(table), keys=(start, end, label), surface=surface)
+            yield from read_spans(table, read(table), Layout(start=start, end=end, label=label, surface=surface))
     else:
         if texts is None:
             raise Ner11Error("no folder of texts", where=path, fix="Give texts under options in datasets.yml")

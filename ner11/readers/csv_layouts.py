@@ -1,12 +1,15 @@
 """How the rows of a table become texts: one token a row, one text a row, or one span a row with the texts elsewhere."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ner11.annotation import UNKNOWN, AnnotatedText
+from ner11.annotation import AnnotatedText
 from ner11.readers.columns import tagged_text
-from ner11.readers.standoff import add_span, lost_span, read_text
+from ner11.readers.files import Line
+from ner11.readers.json_layout import Layout
+from ner11.readers.json_records import parse_record
+from ner11.readers.json_spans import RecordParser
+from ner11.readers.standoff import make_span, read_text
 from ner11.readers.table import Row
 
 
@@ -40,25 +43,18 @@ def read_tokens(path: Path, rows: Iterator[Row], *, bare: bool) -> Iterator[Anno
         yield sentence()
 
 
-def read_spans(path: Path, rows: Iterator[Row], *, keys: tuple[str, str, str], surface: str | None) -> Iterator[AnnotatedText]:
+def read_spans(path: Path, rows: Iterator[Row], layout: Layout) -> Iterator[AnnotatedText]:
     """Read rows of a text and a JSON list of its spans."""
-    for line, (text, cell), damage in rows:
-        annotated = AnnotatedText(text, group=f"{path.stem}:{line}", where=str(path), line=line, damage=damage)
-        try:
-            spans = json.loads(cell)
-        except (ValueError, RecursionError):
-            spans, annotated.damage = [], damage or "spans that are no JSON"
-        if not isinstance(spans, list):
-            annotated.damage = damage or "spans that are no list"
-            spans = []
-        for span in spans:
-            if isinstance(span, dict):
-                first, last, label = (span.get(key) for key in keys)
-                add_span(annotated, first, last, label, span.get(surface))
-            else:
-                annotated.problems.append("a span that is no object")
-                annotated.spans.append(lost_span(UNKNOWN, "a span that is no object"))
-        yield annotated
+    parser = RecordParser(layout)
+    for line, (content, cell), damage in rows:
+        record = parse_record(Line(line, cell, ""))
+        text = parser.parse({"text": content, "spans": record.value})
+        text.where, text.line, text.group = str(path), line, f"{path.stem}:{line}"
+        text.problems += record.problems
+        if not isinstance(record.value, list):
+            text.damage = f"spans that are no {'JSON' if record.damage else 'list'}"
+        text.damage = damage or text.damage
+        yield text
 
 
 def read_standoff(rows: Iterator[tuple[Path, Row]], files: dict[str, Path], *, unlisted: bool | None) -> Iterator[AnnotatedText]:
@@ -71,10 +67,10 @@ def read_standoff(rows: Iterator[tuple[Path, Row]], files: dict[str, Path], *, u
         place = f"{path.stem}:{line}"
         row = AnnotatedText("", group=place, where=str(path), line=line, damage=damage or f"no .txt file of '{name}'")
         annotated = documents.setdefault(name or place, row)
-        add_span(annotated, *cells)
+        span = make_span(*cells)
+        annotated.spans.append(span)
         if damage:
             annotated.problems.append(damage)
-            span = annotated.spans[-1]
             span.outcome, span.reason = "unknown" if span.outcome == "kept" else span.outcome, damage
         # A row that names no document may be one of the document before or behind it.
         if lost or (damage and name not in files):

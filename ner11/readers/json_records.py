@@ -16,10 +16,10 @@ _BLOCK = 2**20
 _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"?'  # one that is not closed ends with its line, so that it does not swallow the rest
 _NO_BLANK = re.compile(rb"[^ \t\r\n]")
 _TOKEN = re.compile(rb"%b|[\[\]{}:,]|[^\s\"\[\]{}:,]++" % _STRING)
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
-"""An escape; the group is half of a surrogate pair, which cannot be written as UTF-8."""
 _BRACKET = re.compile(rb"(?:[^\"\[\]{}]++|%b)*+([\[\]{}])" % _STRING)
+_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(rf"\\u[dD][89abAB][0-9a-fA-F]{{2}}\\u[dD][c-fC-F][0-9a-fA-F]{{2}}|({_HALF})|\\.", re.DOTALL)
+"""An escape; the group is half of a surrogate pair without the other, which cannot be written as UTF-8."""
 
 
 class Record(NamedTuple):
@@ -191,7 +191,7 @@ def parse_record(record: Line) -> Record:
     """
     line, text, damage = record
     value, problems = None, []
-    if _HALF.search(text):
+    if re.search(_HALF, text):
         mended = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
         problems = ["half of a surrogate pair"] * (mended != text)
         text = mended

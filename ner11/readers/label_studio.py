@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import validate_call
 
-from ner11.annotation import SEPARATOR, UNKNOWN, AnnotatedText, LabelledSpan
+from ner11.annotation import AnnotatedText, LabelledSpan
 from ner11.readers import readers
 from ner11.readers.label_studio_tasks import LABEL_KEYS, Task, read_tasks
+from ner11.readers.standoff import make_span
 
 _PLAIN_TEXT = "$undefined$"
 """Data field of tasks that were imported as plain text."""
@@ -31,33 +32,33 @@ def read_label_studio(
         group: Data field that names the document of a task; if None, each task is its own.
 
     Yields:
-        Texts. A task that nobody annotated is damage; one whose annotation has no regions is a text without entities.
-        A region without a label or with several is an unknown span. Offsets are as in the file: old exports count UTF-16
-        units, and those of HyperText count the visible text only.
+        Texts; where the file breaks off, the tasks before and one more as damage. A task that nobody annotated is damage;
+        one whose annotation has no regions is a text without entities. A region without a label or with several is an
+        unknown span. Offsets are as in the file: old exports count UTF-16 units, and those of HyperText count the visible
+        text only.
 
     Raises:
-        Ner11Error: If the file is missing, unreadable, or no JSON list.
+        Ner11Error: If the file is missing, unreadable, UTF-16, or no JSON list.
     """
-    for number, task in enumerate(read_tasks(path), 1):
+    for number, (line, task, damage, problems) in enumerate(read_tasks(path), 1):
         name = f"task {task['id']}" if isinstance(task.get("id"), int | str) else f"record {number}"
-        made = AnnotatedText("", group=f"{path.stem}:{name}", where=f"{path}: {name}")
+        made = AnnotatedText("", group=f"{path.stem}:{name}", where=f"{path}: {name}", line=line, problems=problems)
         data = task.get("data")
         if isinstance(data, dict):
-            made.text = _find_text(data, text, made.problems)
+            made.text = _find_text(data, text, problems)
             if group is not None and isinstance(data.get(group), int | str):
                 made.group = str(data[group])
             elif group is not None:
-                made.problems.append(f"no document name under '{group}'")
+                problems.append(f"no document name under '{group}'")
         if not made.text.strip() or "\0" in made.text:
-            made.damage = "a NUL character" if "\0" in made.text else f"no text under '{text}'"
-        annotations = _usable_annotations(task, made.problems)
+            damage = damage or ("a NUL character" if "\0" in made.text else f"no text under '{text}'")
+        annotations = _usable_annotations(task, problems)
         if annotations:
             *others, made.spans = (_make_spans(annotation, from_name, made.text) for annotation in annotations)
             if any(_places(spans) != _places(made.spans) for spans in others):
                 settled = ", ground truth used" if annotations[-1].get("ground_truth") is True else ""
-                made.problems.append(f"annotators disagree{settled}")
-        else:
-            made.damage = made.damage or "no annotation"
+                problems.append(f"annotators disagree{settled}")
+        made.damage = damage or ("" if annotations else "no annotation")
         yield made
 
 
@@ -103,22 +104,14 @@ def _is_region(item: dict[str, Any], value: dict[str, Any]) -> bool:
 
 def _make_span(value: dict[str, Any], content: str) -> LabelledSpan:
     given: Any = next((value[key] for key in LABEL_KEYS if key in value), [])
-    labels = sorted({str(label) for label in (given if isinstance(given, list) else [given]) if label})
-    span = LabelledSpan(0, 0, SEPARATOR.join(labels) or UNKNOWN)
+    labels = sorted({label for label in (given if isinstance(given, list) else [given]) if isinstance(label, str) and label})
     # In HyperText, start and end are paths in the tree of the page.
     offsets = value["globalOffsets"] if isinstance(value.get("globalOffsets"), dict) else value
-    start, end = offsets.get("start"), offsets.get("end")
-    if type(start) is not int or type(end) is not int:
-        span.outcome, span.reason = "dropped", "no character offsets"
-        return span
-    span.start, span.end = start, end
-    if len(labels) != 1:
-        span.outcome, span.reason = "unknown", f"several labels: {', '.join(labels)}" if labels else "no label"
     surface = value.get("text")
-    if isinstance(surface, str):
+    if isinstance(surface, str) and surface not in content:
         # A line break is written as the two characters \n, which may also stand in the text itself.
-        span.surface = surface if surface in content else surface.replace("\\n", "\n")
-    return span
+        surface = surface.replace("\\n", "\n")
+    return make_span(offsets.get("start"), offsets.get("end"), labels, surface)
 
 
 def _places(spans: list[LabelledSpan]) -> set[tuple[int, int, str]]:

@@ -4,10 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ijson
-
-from ner11.errors import Ner11Error
-from ner11.readers.files import open_input
+from ner11.readers.json_records import Record, parse_record, split_records
 
 LABEL_KEYS = ("labels", "hypertextlabels", "paragraphlabels")
 _ROW_KEYS = frozenset(["id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"])
@@ -17,51 +14,32 @@ _FIX = "Export the project again, as JSON or JSON_MIN"
 Task = dict[str, Any]
 
 
-def read_tasks(path: Path) -> Iterator[Task]:
+def read_tasks(path: Path) -> Iterator[Record]:
     """Stream the tasks of an export.
 
     Args:
         path: The file, UTF-8.
 
     Yields:
-        Tasks in the shape of the JSON export, which nobody has checked. Rows of JSON_MIN are annotations: neighbors of one
-        task are put together. A record that is no object comes out as an empty task.
+        Records with tasks in the shape of the JSON export, which nobody has checked. Rows of JSON_MIN are annotations:
+        neighbors of one task are put together. A record that is no object comes out as an empty task.
 
     Raises:
-        Ner11Error: If the file is missing, unreadable, or no JSON list.
+        Ner11Error: If the file is missing, unreadable, UTF-16, or no JSON list.
     """
-    row: Task | None = None
-    for record in _read_records(path):
-        next_row = _task_of_row(record)
-        if row and next_row and row["id"] is not None and row["id"] == next_row["id"]:
-            row["annotations"] += next_row["annotations"]
+    open_row: Record | None = None
+    for record in map(parse_record, split_records(path, "item", fix=_FIX)):
+        row = None if record.damage else _task_of_row(record.value)
+        if open_row and row and row["id"] is not None and row["id"] == open_row.value["id"]:
+            open_row.value["annotations"] += row["annotations"]
             continue
-        if row:
-            yield row
-        row = next_row
+        if open_row:
+            yield open_row
+        open_row = record._replace(value=row) if row else None
         if not row:
-            yield record if isinstance(record, dict) else {}
-    if row:
-        yield row
-
-
-def _read_records(path: Path) -> Iterator[Any]:
-    with open_input(path) as file:
-        begin = file.tell()
-        head = file.read(4096).lstrip()
-        if not head:
-            return
-        if not head.startswith(b"["):
-            raise Ner11Error("no JSON list of tasks", where=f"{path}:1", fix=_FIX)
-        file.seek(begin)
-        count = 0
-        try:
-            for record in ijson.items(file, "item", use_float=True):
-                yield record
-                count += 1
-        except (ijson.JSONError, UnicodeDecodeError) as e:
-            what = str(e).removeprefix("b'").replace("\\n", "\n").partition("\n")[0].strip()
-            raise Ner11Error(f"no JSON behind {count} tasks ({what})", where=path, fix=_FIX) from e
+            yield record if isinstance(record.value, dict) else record._replace(value={})
+    if open_row:
+        yield open_row
 
 
 def _task_of_row(record: Any) -> Task | None:
