@@ -51,7 +51,13 @@ def main(
     }
     write_json(ROOT / "training" / "metrics.json", metrics)
     ledger = read_json(ROOT / "corpus" / "merged" / "ledger.json")
-    write_report(ROOT / "training" / "report" / "index.html", metrics=metrics, ledger=ledger)
+    statistics = ROOT / "corpus" / "statistics.json"
+    write_report(
+        ROOT / "training" / "report",
+        metrics=metrics,
+        ledger=ledger,
+        statistics=read_json(statistics) if statistics.is_file() else None,
+    )
 
     for source, summary in metrics["sources"].items():
         rows = {**summary["labels"], "all (micro)": summary["micro"]}

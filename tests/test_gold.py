@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import spacy
 
-from ner11.corpus.merge import text_key
+from ner11.corpus.index import text_key
 from ner11.datasets import SPLITS
 from ner11.errors import Ner11Error
 from ner11.gold import check_gold
@@ -61,7 +61,7 @@ def test_one_text_in_two_splits_is_a_problem(tmp_path):
 def test_a_missing_split_is_an_error(tmp_path):
     write(tmp_path)
     (tmp_path / "dev" / "a.md").unlink()
-    with pytest.raises(Ner11Error, match=r"dev: no \.md files here"):
+    with pytest.raises(Ner11Error, match=r"dev: no \*\.md files here"):
         problems(tmp_path)
 
 

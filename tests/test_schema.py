@@ -111,7 +111,21 @@ def test_a_broken_tree_names_file_and_node(tmp_path, nodes, message):
     path = write(tmp_path, f"domain: toy\nnodes: {nodes}\n")
     with pytest.raises(Ner11Error) as error:
         load_schema(path)
-    assert str(error.value) == f"{path}: {message}"
+    assert str(error.value) in (f"{path}: {message}", f"{path}:2: {message}")
+
+
+def test_a_broken_key_names_its_line(tmp_path):
+    path = write(tmp_path, TREE.replace("Harmful programs.", "''"))
+    with pytest.raises(Ner11Error) as error:
+        load_schema(path)
+    assert str(error.value).startswith(f"{path}:14: nodes.0.children.1.definition: ")
+
+
+def test_a_missing_key_names_the_line_of_what_misses_it(tmp_path):
+    path = write(tmp_path, TREE.replace("        definition: Who attacks.\n", ""))
+    with pytest.raises(Ner11Error) as error:
+        load_schema(path)
+    assert str(error.value) == f"{path}:8: nodes.0.children.0.definition: Field required. Correct this key."
 
 
 @pytest.mark.parametrize("name", ["Malware", "MAL WARE", "MAL|WARE", "?", ""])

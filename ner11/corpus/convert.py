@@ -19,7 +19,7 @@ from ner11.annotation import AnnotatedText
 from ner11.corpus.docs import TaggedDoc, Tokenizer, tag_text
 from ner11.corpus.index import write_index
 from ner11.corpus.shards import SHARD_SIZE, Shard, pack, pack_spans, shard_path
-from ner11.corpus.workers import count_workers
+from ner11.corpus.workers import count_workers, ignore_interrupts
 from ner11.datasets import Dataset, Split
 from ner11.errors import Ner11Error
 from ner11.gazetteer.entities import Entity
@@ -197,6 +197,11 @@ def assign_split(dataset: Dataset, group: str, seed: int) -> Split:
     return "train"
 
 
+def _storable(name: str) -> str:
+    """Write bytes of a file name that are no UTF-8 as escapes."""
+    return name if name.isascii() else name.encode("utf8", "backslashreplace").decode("utf8")
+
+
 def batches(dataset: Dataset, *, root: Path, seed: int) -> Iterator[Batch]:
     """Read a data set as batches, each the size of a shard."""
     numbers: dict[str, int] = dict.fromkeys(("train", "dev", "test"), 0)
@@ -204,6 +209,7 @@ def batches(dataset: Dataset, *, root: Path, seed: int) -> Iterator[Batch]:
     for official in dataset.splits:
         for text in read_split(dataset, official, root=root):
             split = assign_split(dataset, text.group, seed) if official == "train" and dataset.hold_out else official
+            text.group, text.where = _storable(text.group), _storable(text.where)
             batch = opened.setdefault(split, Batch(dataset, split, numbers[split]))
             batch.texts.append(text)
             batch.characters += len(text.text)
@@ -218,6 +224,7 @@ _converter: BatchConverter | None = None
 
 def _start_worker(schema: Schema, out: Path, strict: bool, silver: SilverSource | None) -> None:
     global _converter
+    ignore_interrupts()
     # Texts make no cycles; looking for some in half a million living objects costs more than reading them.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -272,6 +279,16 @@ def convert(
     return counts, ledger
 
 
+def _submit(pool: ProcessPoolExecutor, batch: Batch) -> Future[Converted]:
+    """Hand a batch to a worker; if one has died, the error comes in its turn, behind those of the batches before."""
+    try:
+        return pool.submit(_convert_batch, batch)
+    except BrokenProcessPool as e:
+        broken: Future[Converted] = Future()
+        broken.set_exception(e)
+        return broken
+
+
 def _convert_dataset(
     dataset: Dataset, pool: ProcessPoolExecutor, ledger: Ledger, *, root: Path, seed: int, workers: int
 ) -> dict[str, int]:
@@ -295,7 +312,7 @@ def _convert_dataset(
         unmapped.update(converted.unmapped)
 
     for batch in batches(dataset, root=root, seed=seed):
-        waiting.append((batch, pool.submit(_convert_batch, batch)))
+        waiting.append((batch, _submit(pool, batch)))
         if len(waiting) > 2 * workers:
             collect()
     while waiting:

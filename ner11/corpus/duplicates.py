@@ -115,10 +115,17 @@ def decide(docs: Documents) -> Decisions:
     same = _follow_first(docs, stays, docs.key ^ docs.silver)
     made.into[same >= 0] = same[same >= 0]
     made.merged = (made.into >= 0) & (docs.split == docs.split[made.into])
+    original = _follow_first(docs, made.into < 0, docs.key)
     pairs = _near_pairs(docs, made.into < 0)
     for later, earlier in pairs:
         if made.into[later] < 0 and made.into[earlier] < 0:
             made.into[later], made.near[later] = earlier, True
+    # Who was to be merged into a text that now leaves, or left for it, leaves for the same one.
+    while (moved := (made.into >= 0) & (made.into[made.into] >= 0)).any():
+        made.into[moved], made.merged[moved], made.near[moved] = made.into[made.into[moved]], False, True
+    leaks = (made.into < 0) & (original >= 0) & (made.into[original] >= 0)  # the silver copy of a text that leaked
+    leaks &= docs.split[made.into[original]] < docs.split
+    made.into[leaks], made.near[leaks] = made.into[original[leaks]], True
     made.leaks = _count_leaks(docs, pairs)
     return made
 
@@ -127,11 +134,14 @@ def _find_shared_sentences(docs: Documents, made: Decisions) -> None:
     """Let documents go that hold a sentence of a better protected split, or are one."""
     whole = np.flatnonzero(docs.bands[:, 0] != 0)  # a text of fewer words is no sentence to know a document by
     owner, keys = np.concatenate([whole, docs.part_doc]), np.concatenate([docs.key[whole], docs.part_key])
-    order = np.lexsort((owner, docs.split[owner], keys))
-    leader, _ = _runs(keys[order])
-    later, earlier = owner[order], owner[order][leader]
-    leaks = (docs.split[later] > docs.split[earlier]) & (made.into[later] < 0)
-    made.into[later[leaks]], made.part[later[leaks]] = earlier[leaks], True
+    for split in (0, 1):  # a document of dev that leaves for test protects nothing
+        stays = made.into[owner] < 0
+        owner, keys = owner[stays], keys[stays]
+        order = np.lexsort((owner, docs.split[owner], keys))
+        leader, _ = _runs(keys[order])
+        later, earlier = owner[order], owner[order][leader]
+        leaks = (docs.split[later] > docs.split[earlier]) & (docs.split[earlier] == split)
+        made.into[later[leaks]], made.part[later[leaks]] = earlier[leaks], True
 
 
 def _follow_first(docs: Documents, among: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -203,11 +213,13 @@ def _count_leaks(docs: Documents, pairs: list[tuple[int, int]]) -> dict[tuple[st
             same = int(np.isin(test, keys[place]).sum())
             if same:
                 counts[source, *place] = [same, 0]
+    exact = {place: set(values.tolist()) for place, values in keys.items()} if pairs else {}
     resembled: dict[tuple[int, int, int], set[int]] = {}
     for later, earlier in pairs:
         if docs.split[earlier] == 0:
             key = (int(docs.source[earlier]), int(docs.source[later]), int(docs.split[later]))
-            resembled.setdefault(key, set()).add(earlier)
+            if int(docs.key[earlier]) not in exact[key[1:]]:
+                resembled.setdefault(key, set()).add(earlier)
     for key, ones in resembled.items():
         counts.setdefault(key, [0, 0])[1] = len(ones)
     return {

@@ -1,5 +1,6 @@
 """What merging needs to know of a shard's documents without opening them: kept beside the shard, in a few numbers each."""
 
+import json
 import re
 from pathlib import Path
 
@@ -61,8 +62,9 @@ def sign(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 COLUMNS = ("keys", "signatures", "bands", "ranks", "lines", "files", "part_docs", "part_keys", "span_docs", "span_keys", "span_places")
 """Over documents: hash of `text_key` (uint64); signature and bands of `sign`; rank (the lower, the more its annotation says);
-line and number of the file. Over sentences of texts that have several: document, hash of `text_key`. Over spans: document, number of the ledger key, first and one past the last token.
-Beside them, `file_names`, `ledger_keys` (keys, 5) and `group_labels` (labels in span groups)."""
+line and number of the file. Over sentences of texts that have several: document, hash of `text_key`. Over spans: document,
+number of the ledger key, first and one past the last token. Beside them, `file_names`, `ledger_keys` (as JSON: an array
+would give each the room of the longest) and `group_labels` (labels in span groups)."""
 
 
 _TIER_RANKS = 10_000
@@ -113,6 +115,6 @@ def write_index(docs: list[TaggedDoc], shard: Path) -> None:
         span_keys=table[:, 1],
         span_places=table[:, 2:],
         file_names=np.array(list(files), dtype=np.str_),
-        ledger_keys=np.array(list(keys), dtype=np.str_).reshape(len(keys), 5),
+        ledger_keys=np.frombuffer(json.dumps(list(keys)).encode(), dtype=np.uint8),
         group_labels=np.array(sorted({span[-1] for doc in docs for span in doc.unclear}), dtype=np.str_),
     )

@@ -63,6 +63,11 @@ def _inked(text: str) -> tuple[list[int], list[int]]:
     return [0, *np.cumsum(ink).tolist()], np.flatnonzero(ink).tolist()
 
 
+def _labels_last(spans: list[LabelledSpan]) -> list[LabelledSpan]:
+    """Sort spans so that of two in one place the one with labels counts."""
+    return sorted(spans, key=lambda span: bool(span.labels))
+
+
 def intersect(better: Doc, lesser: Doc) -> Intersection:
     """Intersect the allowed labels of two annotations of the same text; where nothing is left, the better one counts.
 
@@ -79,8 +84,8 @@ def intersect(better: Doc, lesser: Doc) -> Intersection:
     result = Intersection(base)
     if len(places) != len(other_places):
         return result  # case folding changed the length: places cannot be compared
-    spans = {(before[span.start], before[span.end]): span for span in base.spans}
-    theirs = {(other_before[span.start], other_before[span.end]): span for span in other.spans}
+    spans = {(before[span.start], before[span.end]): span for span in _labels_last(base.spans)}
+    theirs = {(other_before[span.start], other_before[span.end]): span for span in _labels_last(other.spans)}
     for (start, end), span in theirs.items():
         mine = spans.get((start, end))
         overlaps = mine is None and any(a < end and start < b for a, b in spans)
@@ -102,8 +107,8 @@ def intersect(better: Doc, lesser: Doc) -> Intersection:
         surface = other.text[span.start : span.end]
         if span.labels and kept != UNKNOWN:
             result.conflicts.append(Conflict(tokens.start, tokens.end, surface, kept, pack_labels(span.labels)))
-    for place, span in spans.items():
-        if place not in theirs and span.labels - other.coverage:
+    for (start, end), span in spans.items():
+        if span.labels - other.coverage and not any(a < end and start < b for a, b in theirs):
             span.labels -= other.coverage
     base.coverage |= other.coverage
     return result

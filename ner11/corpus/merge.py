@@ -4,10 +4,12 @@ Documents are moved as rows of DocBins, never built, except where two annotation
 the index and one shard a worker, whatever the size of the corpus.
 """
 
+import json
 import pickle
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from ner11.corpus.duplicates import PROTECTION, Decisions, Documents, decide, li
 from ner11.corpus.index import read_index
 from ner11.corpus.intersect import intersect
 from ner11.corpus.shards import SHARD_SIZE, Shard, open_shard, pack, pack_spans, shard_path, span_labels, unpack
-from ner11.corpus.workers import count_workers
+from ner11.corpus.workers import count_workers, ignore_interrupts
 from ner11.errors import Ner11Error
 from ner11.files import clear
 from ner11.ledger import Ledger, SpanKey
@@ -92,7 +94,9 @@ def _scatter(path: Path, number: int, document: np.ndarray, row: np.ndarray, pla
     """Cut a shard into pieces, one for each new shard that takes rows of it."""
     bin_ = open_shard(path)
     names = {get_string_id(string): string for string in bin_.strings}
-    (group_labels,) = read_index(path, "group_labels")
+    keys, group_labels = read_index(path, "keys", "group_labels")
+    if len(keys) != len(bin_):
+        raise Ner11Error(f"{len(bin_)} texts, {len(keys)} in its index", where=path, fix="Run convert again")
     order = np.argsort(place, kind="stable")
     cuts = np.flatnonzero(np.diff(place[order] // SHARD_SIZE)) + 1
     with (out / f"{number}.bin").open("wb") as file:
@@ -214,7 +218,7 @@ def merge(converted: Sequence[Path], out: Path, *, seed: int, ledger: Ledger) ->
         ledger: The ledger of the conversion; spans and texts that leave get their new outcome here.
 
     Raises:
-        Ner11Error: If a split ends up without texts, or a file of the corpus is damaged.
+        Ner11Error: If a split ends up without texts, a file of the corpus is damaged, or a worker dies.
     """
     docs = list_documents(converted)
     decisions = decide(docs)
@@ -225,7 +229,10 @@ def merge(converted: Sequence[Path], out: Path, *, seed: int, ledger: Ledger) ->
                 "no texts", where=f"split {split}", fix=f"Choose data sets with a {split} split (vars.datasets, datasets.yml)"
             )
     result = MergeResult(leaks=decisions.leaks)
-    _move(docs, decisions, place, sizes, out, result)
+    try:
+        _move(docs, decisions, place, sizes, out, result)
+    except BrokenProcessPool as e:
+        raise Ner11Error("a worker process died", where=out.name, fix="Free memory and run merge again") from e
     _account(docs, decisions, result, ledger)
     return result
 
@@ -234,7 +241,7 @@ def _move(docs: Documents, decisions: Decisions, place: np.ndarray, sizes: np.nd
     pieces = out / _PIECES
     pieces.mkdir(parents=True)
     moves = _split_by_shard(docs, place)
-    with ProcessPoolExecutor(count_workers()) as pool:
+    with ProcessPoolExecutor(count_workers(), initializer=ignore_interrupts) as pool:
         scattered = [
             pool.submit(_scatter, path, number, rows, docs.row[rows], place[rows], decisions.merged[rows], pieces)
             for number, (path, rows) in enumerate(zip(docs.shards, moves, strict=True))
@@ -280,7 +287,7 @@ def _account(docs: Documents, decisions: Decisions, result: MergeResult, ledger:
         lines, files, file_names, span_docs, span_keys, places, table = read_index(
             docs.shards[shard], "lines", "files", "file_names", "span_docs", "span_keys", "span_places", "ledger_keys"
         )
-        keys = [SpanKey(*key) for key in table.tolist()]
+        keys = [SpanKey(*key) for key in json.loads(table.tobytes())]
         starts = np.searchsorted(span_docs, np.arange(len(lines) + 1))
         for document in leaving[docs.shard[leaving] == shard].tolist():
             row = int(docs.row[document])

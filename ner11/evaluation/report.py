@@ -1,5 +1,6 @@
-"""The report that QA reads: one HTML file, made from the files that a run wrote."""
+"""The report that QA reads: HTML pages, made from the files that a run wrote."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,21 +8,45 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from ner11.evaluation.metrics import percent
 from ner11.files import write_text
+from ner11.ledger import OUTCOMES
 
 
-def write_report(path: Path, *, metrics: dict[str, Any], ledger: dict[str, Any]) -> None:
-    """Write the report.
+def sum_outcomes(rows: list[dict[str, Any]]) -> dict[str, Counter[str]]:
+    """Sum the span rows of a ledger by source: spans by outcome, and in `read` all together."""
+    sums: dict[str, Counter[str]] = {}
+    for row in rows:
+        sums.setdefault(row["source"], Counter()).update({row["outcome"]: row["count"], "read": row["count"]})
+    return sums
+
+
+def write_report(
+    folder: Path, *, metrics: dict[str, Any], ledger: dict[str, Any], statistics: dict[str, Any] | None = None
+) -> None:
+    """Write the report: `index.html` on the model, `corpus.html` on what it learned from.
 
     Args:
-        path: The HTML file.
+        folder: Folder of the pages; made if it is missing.
         metrics: As in `training/metrics.json`.
         ledger: As in `corpus/merged/ledger.json`.
+        statistics: As in `corpus/statistics.json`.
 
     Raises:
-        OSError: If the file cannot be written; the old one stays.
+        OSError: If a page cannot be written; the old one stays.
     """
     environment = Environment(
         loader=PackageLoader("ner11.evaluation"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["percent"] = percent
-    write_text(path, environment.get_template("index.html").render(metrics=metrics, ledger=ledger))
+    sources = sum_outcomes(ledger["spans"])
+    seen = {outcome for row in sources.values() for outcome in row}
+    values = {
+        "metrics": metrics,
+        "ledger": ledger,
+        "statistics": statistics or {},
+        "sources": sources,
+        "read": sum(row["read"] for row in sources.values()),
+        "outcomes": [outcome for outcome in OUTCOMES if outcome in seen],
+        "meanings": OUTCOMES,
+    }
+    for page in ("corpus.html", "index.html"):
+        write_text(folder / page, environment.get_template(page).render(values))

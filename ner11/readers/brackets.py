@@ -15,14 +15,15 @@ from ner11.readers.table import read_table
 
 _OPEN = re.compile(r"\[[A-Z]+:\S+")
 """What begins a bracket; any other "[" is a token of the text."""
+_SLOT = "SL:"
+"""What labels of spans begin with; other brackets are intents, of which none is a span."""
 
 
-def parse_brackets(parse: str, *, prefix: str = "SL:") -> AnnotatedText:
+def parse_brackets(parse: str) -> AnnotatedText:
     """Parse one text in bracket notation.
 
     Args:
         parse: Tokens and brackets with blanks between; only a "]" that stands alone closes.
-        prefix: What labels of spans begin with; it is cut off. Other brackets are ignored.
 
     Returns:
         The text with its spans, nested ones too; with brackets that do not match it is damage.
@@ -47,9 +48,9 @@ def parse_brackets(parse: str, *, prefix: str = "SL:") -> AnnotatedText:
     text, starts = detokenize(tokens)
     annotated = AnnotatedText(text, damage=damage)
     for first, last, label in closed:
-        if not label.startswith(prefix):
+        if not label.startswith(_SLOT):
             continue
-        label = label.removeprefix(prefix)
+        label = label.removeprefix(_SLOT)
         if first < last:
             annotated.spans.append(LabelledSpan(starts[first], starts[last - 1] + len(tokens[last - 1]), label))
         else:
@@ -64,7 +65,6 @@ def read_brackets(
     path: Path,
     *,
     parse: str,
-    prefix: str = "SL:",
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = "\t",
 ) -> Iterator[AnnotatedText]:
     """Read a table with a header and a column in bracket notation; each row becomes a text, put together from its tokens.
@@ -72,7 +72,6 @@ def read_brackets(
     Args:
         path: The table, UTF-8; quotes are characters like others.
         parse: The column.
-        prefix: What labels of spans begin with; it is cut off. Other brackets are ignored.
         delimiter: The character between cells.
 
     Yields:
@@ -82,7 +81,7 @@ def read_brackets(
         Ner11Error: If the file is missing, unreadable, or UTF-16, or its header lacks the column.
     """
     for line, (cell,), damage in read_table(path, columns=[parse], delimiter=delimiter, quoting=False):
-        annotated = parse_brackets(cell, prefix=prefix)
+        annotated = parse_brackets(cell)
         annotated.group, annotated.where, annotated.line = f"{path.stem}:{line}", str(path), line
         annotated.damage = damage or annotated.damage or ("" if annotated.text else "no text")
         yield annotated

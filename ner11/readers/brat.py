@@ -52,10 +52,7 @@ def _add_line(annotated: AnnotatedText, line: Line) -> None:
 
 def _read_document(folder: Path, name: str) -> AnnotatedText:
     file, annotation = folder / f"{name}.txt", folder / f"{name}.ann"
-    if file.is_file():
-        annotated = read_text(file)
-    else:
-        annotated = AnnotatedText("", where=str(annotation), damage="no .txt file")
+    annotated = read_text(file) if file.is_file() else AnnotatedText("", where=str(annotation), damage="no .txt file")
     try:
         for line in read_lines(annotation):
             _add_line(annotated, line)

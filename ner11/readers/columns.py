@@ -158,7 +158,7 @@ def read_columns(
             if tokens:
                 yield sentence()
             document += 1
-        elif not token and not any(map(str.strip, row)):
+        elif not any(map(str.strip, row)):
             if tokens:
                 yield sentence()
         else:

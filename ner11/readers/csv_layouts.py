@@ -7,8 +7,8 @@ from ner11.annotation import AnnotatedText
 from ner11.readers.columns import tagged_text
 from ner11.readers.files import Line
 from ner11.readers.json_layout import Layout
-from ner11.readers.json_records import parse_record
 from ner11.readers.json_spans import RecordParser
+from ner11.readers.json_values import parse_record
 from ner11.readers.standoff import make_span, read_text
 from ner11.readers.table import Row
 
@@ -70,8 +70,8 @@ def read_standoff(rows: Iterator[tuple[Path, Row]], files: dict[str, Path], *, u
         span = make_span(*cells)
         annotated.spans.append(span)
         if damage:
-            annotated.problems.append(damage)
             span.outcome, span.reason = "unknown" if span.outcome == "kept" else span.outcome, damage
+        annotated.problems += [span.reason] if span.reason else []
         # A row that names no document may be one of the document before or behind it.
         if lost or (damage and name not in files):
             suspects.update((last, name))

@@ -10,8 +10,9 @@ from ner11.annotation import AnnotatedText
 from ner11.readers import readers
 from ner11.readers.files import Line, read_lines
 from ner11.readers.json_layout import Layout
-from ner11.readers.json_records import parse_record, split_records
+from ner11.readers.json_records import split_records
 from ner11.readers.json_spans import RecordParser
+from ner11.readers.json_values import parse_record
 
 
 def _read(path: Path, records: Iterable[Line], layout: Layout) -> Iterator[AnnotatedText]:

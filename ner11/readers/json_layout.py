@@ -28,7 +28,7 @@ class Layout(BaseModel):
     Attributes:
         text: Path of the text; with `chunks`, of a chunk's text inside the chunk; null if the record has only tokens.
         group: Path of the name of the document; by default each record is its own.
-        tokens: Path of the list of tokens; lists in it are joined, and `*` steps through lists.
+        tokens: Path of the list of tokens; the lists that `*` steps through are joined.
         spans: Path(s) of the spans. `*` steps through each element of a list or each value of an object. What stands there
             is a list of spans or one span.
         chunks: Path of the list of chunks of which the text consists; one with a label is a span.

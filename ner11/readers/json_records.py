@@ -1,4 +1,4 @@
-"""The records of a JSON file as a stream: each is cut out as it stands, with its line, and parsed on its own.
+"""The records of a JSON file as a stream: each is cut out as it stands, with its line, to be parsed on its own.
 
 So damage inside one record costs no other, and neither the size of the file nor the depth of its nesting matters.
 """
@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from ner11.errors import Ner11Error
 from ner11.readers.files import MAX_LINE, Line, open_input
@@ -17,18 +17,6 @@ _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"?'  # one that is not closed ends with it
 _NO_BLANK = re.compile(rb"[^ \t\r\n]")
 _TOKEN = re.compile(rb"%b|[\[\]{}:,]|[^\s\"\[\]{}:,]++" % _STRING)
 _BRACKET = re.compile(rb"(?:[^\"\[\]{}]++|%b)*+([\[\]{}])" % _STRING)
-_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-_ESCAPE = re.compile(rf"\\u[dD][89abAB][0-9a-fA-F]{{2}}\\u[dD][c-fC-F][0-9a-fA-F]{{2}}|({_HALF})|\\.", re.DOTALL)
-"""An escape; the group is half of a surrogate pair without the other, which cannot be written as UTF-8."""
-
-
-class Record(NamedTuple):
-    """The value of a record, the line on which it begins, why it cannot be trusted ("" if it can), and what was mended."""
-
-    line: int
-    value: Any
-    damage: str
-    problems: list[str]
 
 
 class _BrokenError(Exception):
@@ -182,25 +170,3 @@ def split_records(path: Path, records: str, *, fix: str = "Correct 'records' in 
             return
     if not found:
         raise Ner11Error(f"no records at '{records}'", where=f"{path}:1", fix=fix)
-
-
-def parse_record(record: Line) -> Record:
-    """Parse a record, also one that others would refuse: with NaN, keys twice, or control characters in a string.
-
-    Half of a surrogate pair becomes U+FFFD, so that offsets stay.
-    """
-    line, text, damage = record
-    value, problems = None, []
-    if re.search(_HALF, text):
-        mended = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
-        problems = ["half of a surrogate pair"] * (mended != text)
-        text = mended
-    try:
-        value = json.loads(text, strict=False)
-    except RecursionError:
-        damage = damage or "nested too deeply"
-    except json.JSONDecodeError as e:
-        damage = damage or f"line {line + e.lineno - 1}: no JSON ({e.msg})"
-    except ValueError:
-        damage = damage or "a number of thousands of digits"  # Python refuses to read it
-    return Record(line, value, damage, problems)

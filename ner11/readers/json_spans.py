@@ -48,8 +48,11 @@ class RecordParser:
     def parse(self, record: Any) -> AnnotatedText:
         """Turn a record into a text; `where`, `line` and, without a name of the document, `group` are left to the caller."""
         layout = self.layout
-        parse = self._parse_tags if layout.tags else self._parse_chunks if layout.chunks is not None else self._parse_spans
-        result = parse(record)
+        if layout.tags is not None:
+            result = self._parse_tags(record)
+        else:
+            result = self._parse_spans(record) if layout.chunks is None else self._parse_chunks(record)
+            result.problems += [span.reason for span in result.spans if span.reason]
         if layout.group is not None:
             group = self._group(record)
             if isinstance(group, str | int) and not isinstance(group, bool) and group != "":

@@ -58,6 +58,7 @@ def read_label_studio(
             if any(_places(spans) != _places(made.spans) for spans in others):
                 settled = ", ground truth used" if annotations[-1].get("ground_truth") is True else ""
                 problems.append(f"annotators disagree{settled}")
+        problems += [span.reason for span in made.spans if span.reason]
         made.damage = damage or ("" if annotations else "no annotation")
         yield made
 

@@ -1,10 +1,13 @@
 """The tasks of a Label Studio export, one by one, from JSON or JSON_MIN."""
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from ner11.readers.json_records import Record, parse_record, split_records
+from ner11.readers.json_records import split_records
+from ner11.readers.json_values import Record, parse_record
 
 LABEL_KEYS = ("labels", "hypertextlabels", "paragraphlabels")
 _ROW_KEYS = frozenset(["id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"])
@@ -27,36 +30,32 @@ def read_tasks(path: Path) -> Iterator[Record]:
     Raises:
         Ner11Error: If the file is missing, unreadable, UTF-16, or no JSON list.
     """
-    open_row: Record | None = None
-    for record in map(parse_record, split_records(path, "item", fix=_FIX)):
-        row = None if record.damage else _task_of_row(record.value)
-        if open_row and row and row["id"] is not None and row["id"] == open_row.value["id"]:
-            open_row.value["annotations"] += row["annotations"]
-            continue
-        if open_row:
-            yield open_row
-        open_row = record._replace(value=row) if row else None
-        if not row:
-            yield record if isinstance(record.value, dict) else record._replace(value={})
-    if open_row:
-        yield open_row
+    tasks = map(_to_task, map(parse_record, split_records(path, "item", fix=_FIX)))
+    for _, rows in groupby(tasks, key=itemgetter(0)):
+        (_, task), *others = rows
+        for _, row in others:
+            task.value["annotations"] += row.value["annotations"]
+            task.problems.extend(row.problems)
+        yield task
 
 
-def _task_of_row(record: Any) -> Task | None:
-    """Give a row of JSON_MIN the shape of a task; None if the record is no row."""
-    if not isinstance(record, dict) or "annotations" in record or isinstance(record.get("data"), dict):
-        return None
+def _to_task(record: Record) -> tuple[Any, Record]:
+    """Give a record the shape of a task; rows with the same key, which comes first, belong to one task."""
+    value = record.value if isinstance(record.value, dict) else {}
+    if not value or "annotations" in value or isinstance(value.get("data"), dict):
+        return object(), record._replace(value=value)
     items = [
-        {"from_name": key, "value": value}
-        for key, values in record.items()
-        if isinstance(values, list)
-        for value in values
-        if isinstance(value, dict) and not value.keys().isdisjoint(LABEL_KEYS)
+        {"from_name": key, "value": region}
+        for key, regions in value.items()
+        if isinstance(regions, list)
+        for region in regions
+        if isinstance(region, dict) and not region.keys().isdisjoint(LABEL_KEYS)
     ]
     # An annotation without regions has no key of its own: what tells it from a bare task stands beside it.
-    made = bool(items) or not (_ROW_KEYS - {"id"}).isdisjoint(record)
-    return {
-        "id": record.get("id"),
-        "data": {key: value for key, value in record.items() if key not in _ROW_KEYS},
-        "annotations": [{"result": items, "updated_at": record.get("updated_at")}] if made else [],
+    made = bool(items) or not (_ROW_KEYS - {"id"}).isdisjoint(value)
+    task = {
+        "id": value.get("id"),
+        "data": {key: each for key, each in value.items() if key not in _ROW_KEYS},
+        "annotations": [{"result": items, "updated_at": value.get("updated_at")}] if made else [],
     }
+    return object() if task["id"] is None or record.damage else task["id"], record._replace(value=task)

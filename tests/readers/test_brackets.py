@@ -46,12 +46,6 @@ def test_slots_are_spans_of_the_text_put_together(parse, text, spans):
     assert (annotated.text, found(annotated), annotated.damage) == (text, spans, "")
 
 
-def test_another_prefix():
-    text = parse_brackets("[IN:A x [SL:B y ] ]", prefix="IN:")
-    assert found(text) == [("x y", "A")]
-    assert found(parse_brackets("[IN:A x [SL:B y ] ]", prefix="")) == [("y", "SL:B"), ("x y", "IN:A")]
-
-
 @pytest.mark.parametrize(
     ("parse", "damage", "labels"),
     [

@@ -1,8 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ner11.errors import Ner11Error
 from ner11.readers import readers
-from ner11.readers.columns import read_columns, tag_spans
+from ner11.readers.columns import DAMAGED_TAG, NO_TAG, read_columns, tag_spans
+from ner11.readers.files import MAX_LINE
+from tests.readers.fuzz import FUZZ, check_texts, damaged
 
 
 @pytest.fixture
@@ -39,14 +42,32 @@ def found(text):
     ],
 )
 def test_tag_schemes(tags, spans):
-    assert tag_spans(tags.split(), where="f") == spans
+    assert tag_spans(tags.split()) == spans
 
 
-@pytest.mark.parametrize("tag", ["", "B", "B-", "-A", "X-A", "b-A", "o", "O-A", "A", "B_A"])
-def test_a_damaged_tag_names_file_line_and_tag(read, tmp_path, tag):
-    with pytest.raises(Ner11Error) as error:
-        read(f"a\tO\n\nb\t{tag}\n")
-    assert str(error.value) == (f"{tmp_path}/f.txt:3: '{tag}' is no tag. Expected O, or B-, I-, E-, S-, L- or U- and a label.")
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        ("O A A O B", [(1, 3, "A"), (4, 5, "B")]),
+        ("A B B", [(0, 1, "A"), (1, 3, "B")]),
+        ("B-A I-A", [(0, 1, "B-A"), (1, 2, "I-A")]),
+        ("O O", []),
+    ],
+)
+def test_bare_labels(tags, spans):
+    assert tag_spans(tags.split(), bare=True) == spans
+
+
+@pytest.mark.parametrize("tag", ["", "B", "B-", "-A", "X-A", "b-A", "o", "O-A", "A", "B_A", "B-?"])
+def test_a_damaged_tag_makes_its_token_an_unknown_span(read, tag):
+    (text,) = read(f"a\tB-X\nb\t{tag}\nc\tI-X\n")
+    reason = DAMAGED_TAG if tag else "a token without a tag"
+    assert text.text == "a b c" and text.problems == [reason] and not text.damage
+    assert [(text.text[span.start : span.end], span.origin, span.outcome, span.reason) for span in text.spans] == [
+        ("a", "X", "kept", ""),
+        ("b", NO_TAG, "unknown", reason),
+        ("c", "X", "kept", ""),
+    ]
 
 
 def test_sentences_become_texts_with_their_lines(read, tmp_path):
@@ -78,26 +99,57 @@ def test_other_line_separators_are_part_of_a_token(read, character):
 
 
 @pytest.mark.parametrize(
-    ("line", "options", "message"),
+    ("line", "options", "reason"),
     [
-        ("b", {}, "1 columns, expected at least 2"),
-        ("b O", {}, "1 columns, expected at least 2"),
-        ("b\tO", {"tag_columns": [1, 3]}, "2 columns, expected at least 4"),
-        ("b\tO", {"tag_columns": [-3]}, "2 columns, expected at least 3"),
+        ("b", {}, "a token without a tag"),
+        ("b O", {}, "a token without a tag"),
+        ("b\tO", {"tag_columns": [3]}, "a token without a tag"),
+        ("b\tO", {"tag_columns": [-3]}, "a token without a tag"),
+        ("b\tO\tO\tO\tO", {"columns": 4}, DAMAGED_TAG),
     ],
+    ids=["one column", "another separator", "too few", "too few from the end", "too many"],
 )
-def test_too_few_columns_name_the_line(read, tmp_path, line, options, message):
-    with pytest.raises(Ner11Error) as error:
-        read(f"a\tO\tO\tO\n{line}\n", **options)
-    assert str(error.value) == (
-        f"{tmp_path}/f.txt:2: {message}. Correct the line, or the separator and the tag columns in datasets.yml."
-    )
+def test_a_line_with_other_columns_is_an_unknown_span(read, line, options, reason):
+    (text,) = read(f"a\tO\tO\tO\n{line}\nc\tO\tO\tO\n", **options)
+    assert text.text == f"a {line.split(chr(9))[0]} c" and text.problems == [reason]
+    assert [(span.origin, span.outcome, span.reason) for span in text.spans] == [(NO_TAG, "unknown", reason)]
 
 
-def test_a_byte_that_is_not_utf8_names_the_line(read, tmp_path):
-    with pytest.raises(Ner11Error) as error:
-        read(b"a\tO\nb\xe9\tO\n")
-    assert str(error.value) == f"{tmp_path}/f.txt:2: byte 0xe9 is not UTF-8. Convert the file to UTF-8."
+def test_a_tag_without_a_token_takes_no_room_and_is_told(read):
+    (text,) = read("a\tO\n\tB-X\nb\tI-X\n\tO\n\tB-Y\n")
+    assert text.text == "a b" and text.problems == ["a tag without a token"] * 3
+    assert [(text.text[span.start : span.end], span.origin, span.outcome) for span in text.spans] == [
+        ("b", "X", "kept"),
+        ("", "Y", "dropped"),
+    ]
+
+
+def test_a_blank_before_the_tag_only_is_a_tag_without_a_token(read):
+    (text,) = read("a O\n B-X\nb O\n", separator=" ")
+    assert (text.text, [(span.origin, span.outcome) for span in text.spans]) == ("a b", [("X", "dropped")])
+
+
+@pytest.mark.parametrize("options", [{"token_column": -2}, {"token_column": -2, "separator": " "}])
+def test_a_token_column_counted_from_the_end(read, options):
+    separator = options.get("separator", "\t")
+    texts = read("x|a|O\nO\n\nx|b|B-X\n".replace("|", separator), **options)
+    assert [(text.text, [span.origin for span in text.spans]) for text in texts] == [("a", []), ("b", ["X"])]
+
+
+@pytest.mark.parametrize(
+    ("line", "damage"),
+    [
+        (b"b\xe9\tB-X", "line 2: byte 0xe9 is not UTF-8"),
+        (b"b\0\tB-X", "line 2: a NUL byte"),
+        (b"b" * (MAX_LINE + 1), "line 2: a line over 16 MiB"),
+    ],
+    ids=["encoding", "NUL", "length"],
+)
+def test_a_sentence_with_a_damaged_line_is_damage_and_the_next_one_is_sound(read, line, damage):
+    torn, sound = read(b"a\tB-Y\n" + line + b"\n\nc\tB-X\n")
+    assert (torn.damage, torn.line, sound.damage, sound.line) == (damage, 1, "", 4)
+    assert [(span.origin, span.outcome) for span in torn.spans] == [("Y", "kept"), (NO_TAG, "unknown")]
+    assert found(sound) == [("c", "X")]
 
 
 def test_the_last_column_holds_the_tags_by_default(read):
@@ -126,8 +178,62 @@ def test_a_document_mark_may_stand_alone_in_its_line(read):
     assert [(text.text, text.line) for text in texts] == [("a", 1), ("b", 3)]
 
 
-def test_an_empty_file_has_no_texts(read):
-    assert read("\n \n") == []
+@pytest.mark.parametrize("content", ["", "\n \n", "\ufeff\r\n"], ids=repr)
+def test_an_empty_file_has_no_texts(read, content):
+    assert read(content) == []
+
+
+def test_comments_and_lines_that_name_the_document(read):
+    content = "# global\na\tO\n# id = x\nb\tO\n\n# text\nc\tO\n# id = y\nd\tO\n"
+    texts = read(content, comment="#", group=r"# id = (\w+)")
+    assert [(text.text, text.group, text.line) for text in texts] == [
+        ("a", "f:2", 2),
+        ("b", "x", 4),
+        ("c", "x", 7),
+        ("d", "y", 9),
+    ]
+
+
+TAGS = st.sampled_from(["O", "O", "B-X", "I-X", "B-Y", "I-Y", "E-X", "S-Y"])
+SENTENCES = st.lists(
+    st.lists(st.tuples(st.sampled_from(["Ann", "Oslo", ",", '"', "é", "\xa0"]), TAGS), min_size=1, max_size=6), max_size=6
+)
+
+
+@FUZZ
+@given(SENTENCES, st.sampled_from(["\n", "\r\n"]))
+def test_every_span_of_a_sound_file_is_read(tmp_path, sentences, end):
+    path = tmp_path / "f.txt"
+    lines = [end.join(f"{token}\t{tag}" for token, tag in sentence) for sentence in sentences]
+    path.write_bytes((end + end).join(lines).encode())
+    texts = check_texts(lambda: read_columns(path))
+    spans = [len(tag_spans([tag for _, tag in sentence])) for sentence in sentences]
+    assert [len(text.spans) for text in texts] == spans
+    assert not any(text.damage or text.problems for text in texts)
+
+
+CONTENT = "-D-\tO\n\nAnn\tB-X\nLee\tI-X\n.\tO\n\nOslo\tB-Y\n# c\n\n-D-\tO\nné\tO\n".encode()
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "separator": st.sampled_from([" ", "\t", "-"]),
+        "columns": st.integers(2, 3),
+        "token_column": st.integers(-3, 2),
+        "tag_columns": st.lists(st.integers(-3, 3), min_size=1, max_size=2),
+        "bare": st.booleans(),
+        "comment": st.just("#"),
+        "document_mark": st.just("-D-"),
+        "group": st.just("# (.*)"),
+    },
+)
+
+
+@FUZZ
+@given(damaged(CONTENT), OPTIONS)
+def test_damage_never_crashes(tmp_path, content, options):
+    path = tmp_path / "f.txt"
+    path.write_bytes(content)
+    check_texts(lambda: read_columns(path, **options))
 
 
 def test_the_reader_is_registered():

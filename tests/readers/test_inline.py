@@ -1,7 +1,12 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ner11.errors import Ner11Error
 from ner11.readers.inline import parse_inline, read_inline
+from tests.readers.fuzz import FUZZ, check_texts, damaged
 
 
 def found(markup):
@@ -90,4 +95,27 @@ def test_a_damaged_file_is_named(tmp_path):
 def test_a_folder_without_texts_is_an_error(tmp_path, folder):
     with pytest.raises(Ner11Error) as error:
         list(read_inline(tmp_path / folder))
-    assert str(error.value) == f"{tmp_path / folder}: no .md files here. Put marked-up texts there or correct the path."
+    assert str(error.value) == f"{tmp_path / folder}: no *.md files here. Put them there or correct the path."
+
+
+PARTS = st.tuples(st.text("ab .[]\\🐍\n", max_size=5), st.one_of(st.none(), st.text("ab[]🐍", min_size=1, max_size=4)))
+
+
+@FUZZ
+@given(st.lists(PARTS, max_size=6))
+def test_every_entity_of_sound_markup_is_read(parts):
+    def escape(text):
+        return re.sub(r"[\[\]]", r"\\\g<0>", text)
+
+    pieces = [(before.replace("\\", ""), surface) for before, surface in parts]
+    markup = "".join(escape(before) + (f"[{escape(surface)}](X)" if surface else "") for before, surface in pieces)
+    text = parse_inline(markup, where="f.md")
+    assert text.text == "".join(before + (surface or "") for before, surface in pieces)
+    assert [text.text[span.start : span.end] for span in text.spans] == [surface for _, surface in pieces if surface]
+
+
+@FUZZ
+@given(damaged("[Ann](PER) saw\n[Oslo 🐍](LOC) \\[x\\].\n".encode()))
+def test_damage_never_crashes(tmp_path, content):
+    (tmp_path / "a.md").write_bytes(content)
+    check_texts(lambda: read_inline(tmp_path))

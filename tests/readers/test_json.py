@@ -184,6 +184,69 @@ def test_a_record_without_usable_tokens_is_damage(one, tokens):
     assert text.damage and len(text.spans) == 1
 
 
+# One tag a token
+
+TAGGED = {"tokens": ["Ann", "Lee", "is", "in", "Oslo", "."], "ner_tags": ["B-P", "I-P", "O", "O", "B-L", "O"]}
+TAGS = {"tokens": "tokens", "tags": "ner_tags"}
+NAMES = ["O", "B-P", "I-P", "B-L"]
+
+
+@pytest.mark.parametrize(
+    ("record", "options"),
+    [
+        pytest.param(TAGGED, {}, id="names"),
+        pytest.param({**TAGGED, "ner_tags": [1, 2, 0, 0, 3, 0]}, {"names": NAMES}, id="integers"),
+        pytest.param({**TAGGED, "ner_tags": ["B-P", 2, "O", 0, "B-L", 0]}, {"names": NAMES}, id="both"),
+        pytest.param({**TAGGED, "ner_tags": ["P", "P", "O", "O", "L", "O"]}, {"bare": True}, id="bare"),
+        pytest.param(
+            {**TAGGED, "ner_tags": [["B-P", "I-P", "O"], ["O", "B-L", "O"]]}, {"tags": "ner_tags.*"}, id="list of lists"
+        ),
+        pytest.param({"data": TAGGED, "text": "ignored"}, {"tokens": "data.tokens", "tags": "data.ner_tags"}, id="below a key"),
+    ],
+)
+def test_tags(one, record, options):
+    text = one(record, **(TAGS | options))
+    assert (text.text, found(text)) == ("Ann Lee is in Oslo.", [("Ann Lee", "P"), ("Oslo", "L")])
+    assert not text.problems and not text.damage
+
+
+def test_layers_of_tags_may_overlap(one):
+    text = one({"tokens": ["Ann", "Lee"], "a": ["B-P", "I-P"], "b": ["O", "B-F"]}, tokens="tokens", tags=["a", "b"])
+    assert found(text) == [("Ann Lee", "P"), ("Lee", "F")]
+
+
+@pytest.mark.parametrize(
+    ("tags", "names", "damage"),
+    [
+        (["B-P"], None, "1 tags for 2 tokens"),
+        (["B-P", "O", "B-L"], None, "3 tags for 2 tokens"),
+        ([], None, "0 tags for 2 tokens"),
+        (None, None, "no tags at 'ner_tags'"),
+        ([0, 1], None, "tags that are integers, and no 'names' for them"),
+        ([0, 9], NAMES, "no name for the tag 9"),
+        ([0, -1], NAMES, "no name for the tag -1"),
+        (["O", None], None, "a tag that is neither string nor integer"),
+        (["O", True], NAMES, "a tag that is neither string nor integer"),
+        (5, None, "1 tags for 2 tokens"),
+    ],
+)
+def test_tags_that_cannot_be_used_are_damage(one, tags, names, damage):
+    text = one({"tokens": ["Ann", "Lee"], "ner_tags": tags}, **TAGS, **({"names": names} if names else {}))
+    assert (text.text, text.damage) == ("Ann Lee", damage)
+
+
+@pytest.mark.parametrize("tokens", [None, [], [1, 2]])
+def test_tags_without_tokens_are_damage_that_tells_their_spans(one, tokens):
+    text = one({"tokens": tokens, "ner_tags": ["B-P", "I-P", "B-L"]}, **TAGS)
+    assert text.damage and [span.origin for span in text.spans] == ["P", "L"]
+
+
+def test_a_tag_that_is_none_makes_an_unknown_span(one):
+    text = one({"tokens": ["Ann", "Lee", ""], "ner_tags": ["X", "B-P", "B-L"]}, **TAGS)
+    assert [fate[:2] for fate in fates(text)] == [("?", "unknown"), ("P", "kept"), ("L", "dropped")]
+    assert text.problems and not text.damage
+
+
 # What a span lacks
 
 
@@ -203,8 +266,8 @@ def test_a_record_without_usable_tokens_is_damage(one, tokens):
         ({"start": 0.5, "end": 1, "label": "A"}, ("A", "dropped", "an offset that is no integer")),
         ({"start": "x", "end": "²", "label": "A"}, ("A", "dropped", "an offset that is no integer")),
         ({"start": float("nan"), "end": float("inf"), "label": "A"}, ("A", "dropped", "an offset that is no integer")),
-        ({"start": 2, "end": 1, "label": "A"}, ("A", "dropped", "the end before the start")),
-        ({"start": -1, "end": 1, "label": "A"}, ("A", "dropped", "a negative offset")),
+        ({"start": 2, "end": 1, "label": "A"}, ("A", "kept", "")),
+        ({"start": -1, "end": 1, "label": "A"}, ("A", "kept", "")),
         (None, ("?", "dropped", "no span but a single value")),
         ("A", ("?", "dropped", "no span but a single value")),
         ([], ("?", "dropped", "an offset that is no integer")),
@@ -213,7 +276,9 @@ def test_a_record_without_usable_tokens_is_damage(one, tokens):
 )
 def test_a_span_that_cannot_be_used_is_accounted_for(one, span, fate):
     good = {"start": 0, "end": 1, "label": "G"}
-    assert fates(one({"text": "ab", "spans": [good, span, good]})) == [("G", "kept", ""), fate, ("G", "kept", "")]
+    text = one({"text": "ab", "spans": [good, span, good]})
+    assert fates(text) == [("G", "kept", ""), fate, ("G", "kept", "")]
+    assert text.problems == [fate[2]] * bool(fate[2])
 
 
 @pytest.mark.parametrize("events", ["oops", {"a": {"spans": []}, "b": 5}, [{"spans": []}, True]])
@@ -311,6 +376,12 @@ def test_half_of_a_surrogate_pair_becomes_a_replacement_of_the_same_length(lines
     assert text.problems == ["half of a surrogate pair"] and text.spans[0].surface == "\ufffd"
 
 
+@pytest.mark.parametrize("escaped", ["\\ud83d\\ude00", "\\uD83D\\uDE00", "\\\\ud83d", "\\\\\\\\udc00\\\\"])
+def test_other_escapes_stay_as_they_are(lines, escaped):
+    (text,) = lines(f'{{"text": "{escaped} é", "spans": []}}')
+    assert (text.text, text.problems) == (json.loads(f'"{escaped} é"'), [])
+
+
 @pytest.mark.parametrize("extra", ['"x": NaN, "y": -Infinity, "z": 1e999', '"text": "old"', '"t": "a\tb"'])
 def test_json_that_others_write_is_read(whole, extra):
     (text,) = whole(f"[{{{extra}, {json.dumps(ANN)[1:]}]")
@@ -373,7 +444,7 @@ def test_a_value_that_does_not_end_is_not_kept_in_memory(whole, monkeypatch, kee
 @pytest.mark.parametrize(
     "options",
     [{"span": "x"}, {"unit": "bytes"}, {"unit": "tokens"}, {"text": None}, {"label_depth": 0}, {"spans": []},
-     {"chunks": "a", "spans": "b"}],
+     {"chunks": "a", "spans": "b"}, {"tags": "a"}, {"tags": "a", "tokens": "b", "spans": "c"}, {"names": ["O"]}, {"bare": True}],
     ids=repr,
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["json", "jsonl"])
@@ -385,19 +456,21 @@ def test_options_that_make_no_sense_are_refused_before_reading(path, name, optio
 # Whatever the damage
 
 _LAYOUT = {"tokens": "tokens", "unit": "tokens", "spans": ["spans", "more.*.spans"], "group": "doc"}
+_TAGS = {"tokens": "tokens", "tags": ["more.*.tags", "tags"], "names": NAMES}
 _RECORD = {
     "doc": "d",
+    "tags": ["B-P", 0, "O", 3],
     "text": "Ann é in Oslo",
     "tokens": ["Ann", "é", "in", "Oslo"],
     "spans": [{"start": 0, "end": 1, "label": "P"}],
-    "more": [{"spans": [{"start": 3, "end": 4, "label": ["L"]}]}],
+    "more": [{"spans": [{"start": 3, "end": 4, "label": ["L"]}], "tags": ["O"] * 4}],
 }
 _LINES = (json.dumps(_RECORD, ensure_ascii=False) + "\n").encode() * 4
 _WHOLE = json.dumps([_RECORD] * 4, ensure_ascii=False, indent=1).encode()
 
 
 @FUZZ
-@given(content=damaged(_LINES), options=st.sampled_from([{}, _LAYOUT]))
+@given(content=damaged(_LINES), options=st.sampled_from([{}, _LAYOUT, _TAGS]))
 def test_damaged_lines_never_crash(tmp_path, content, options):
     (tmp_path / "f").write_bytes(content)
     texts = check_texts(lambda: read_jsonl(tmp_path / "f", **options))
@@ -405,7 +478,7 @@ def test_damaged_lines_never_crash(tmp_path, content, options):
 
 
 @FUZZ
-@given(content=damaged(_WHOLE), options=st.sampled_from([{}, _LAYOUT]), block=st.sampled_from([1, 5, 1000]))
+@given(content=damaged(_WHOLE), options=st.sampled_from([{}, _LAYOUT, _TAGS]), block=st.sampled_from([1, 5, 1000]))
 def test_a_damaged_file_never_crashes_and_is_read_alike_in_any_blocks(tmp_path, content, options, block):
     (tmp_path / "f").write_bytes(content)
     texts = check_texts(lambda: read_json(tmp_path / "f", **options))
@@ -426,7 +499,16 @@ _VALUES = st.recursive(
 
 @FUZZ
 @given(
-    value=_VALUES, options=st.sampled_from([{}, _LAYOUT, {"chunks": "spans"}, {"start": 0, "end": 1, "label": 2, "spans": "*"}])
+    value=_VALUES,
+    options=st.sampled_from(
+        [
+            {},
+            _LAYOUT,
+            {"chunks": "spans"},
+            {"tokens": "tokens", "tags": "spans"},
+            {"start": 0, "end": 1, "label": 2, "spans": "*"},
+        ]
+    ),
 )
 def test_any_json_is_accounted_for(tmp_path, value, options):
     (tmp_path / "f").write_text(json.dumps(value), encoding="utf8")

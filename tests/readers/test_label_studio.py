@@ -65,7 +65,7 @@ def test_a_real_export_with_awkward_regions(read):
         (("Alice", "PER"), ("PER", "kept", "")),
         (("Acme\r\nCorp", "ORG"), ("ORG", "kept", "")),
         (("Acme", "ORG"), ("ORG", "kept", "")),
-        (("Paris", "ORG|PER"), ("ORG|PER", "unknown", "several labels: ORG, PER")),
+        (("Paris", "ORG|PER"), ("ORG|PER", "unknown", "several labels")),
         ((" ", "?"), ("?", "unknown", "no label")),
     ]
 
@@ -97,11 +97,11 @@ def test_what_is_no_region_makes_no_span(read, item):
     [
         pytest.param(region(0, 3), ("?", "unknown", "no label"), id="no label"),
         pytest.param({"type": "labels", "value": {"start": 0, "end": 3}}, ("?", "unknown", "no label"), id="no labels key"),
-        pytest.param(region(0, 3, "B", "A", "A"), ("A|B", "unknown", "several labels: A, B"), id="several"),
-        pytest.param(region("0", 3, "A"), ("A", "dropped", "no character offsets"), id="text for a number"),
-        pytest.param(region(0, None, "A"), ("A", "dropped", "no character offsets"), id="no end"),
-        pytest.param({"type": "labels"}, ("?", "dropped", "no character offsets"), id="no value"),
-        pytest.param(7, ("?", "dropped", "no character offsets"), id="no object"),
+        pytest.param(region(0, 3, "B", "A", "A"), ("A|B", "unknown", "several labels"), id="several"),
+        pytest.param(region("x", 3, "A"), ("A", "dropped", "an offset that is no integer"), id="text for a number"),
+        pytest.param(region(0, None, "A"), ("A", "dropped", "an offset that is no integer"), id="no end"),
+        pytest.param({"type": "labels"}, ("?", "dropped", "an offset that is no integer"), id="no value"),
+        pytest.param(7, ("?", "dropped", "an offset that is no integer"), id="no object"),
     ],
 )
 def test_a_region_that_is_no_entity_says_why(read, item, fate):
@@ -123,7 +123,7 @@ def test_hypertext_uses_global_offsets(read):
     far = {"type": "hypertextlabels", "value": paths}
     text = read([task(annotation(near, far))])[0]
     assert found(text)[0] == ("Lee", "PER")
-    assert fates(text)[1] == ("PER", "dropped", "no character offsets")
+    assert fates(text)[1] == ("PER", "dropped", "an offset that is no integer")
 
 
 @pytest.mark.parametrize(
@@ -250,6 +250,13 @@ def test_rows_of_json_min_for_one_task_are_one_text(read):
     assert len(read([row(LEE) | {"id": None}] * 2)) == 2
 
 
+def test_a_broken_row_of_json_min_does_not_damage_the_other_annotations_of_its_task(read):
+    good = json.dumps(row(LEE)).encode()
+    texts = read(b"[" + b", ".join([good, good.replace(b"flew", b"fl\xffw"), good]) + b"]")
+    assert [(bool(text.damage), found(text)[0][1]) for text in texts] == [(False, "PER"), (True, "PER"), (False, "PER")]
+    assert len({text.group for text in texts}) == 1
+
+
 @pytest.mark.parametrize("content", [b"", b" \n", b"[]", b"\xef\xbb\xbf[]"], ids=repr)
 def test_an_empty_export_has_no_texts(read, content):
     assert read(content) == []
@@ -259,16 +266,56 @@ def test_a_byte_order_mark_leaves_no_trace(read):
     assert len(read(b"\xef\xbb\xbf \r\n" + json.dumps([task(annotation(LEE))]).encode())) == 1
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b'{"id": 1}', b"x", b"[{}", b"[{}] x", b'[{"a": "\xff"}]', b'[{"a": "\0"}]', b"\xff\xfe[\0]\0", b"[" * 5000, b"[NaN]"],
-    ids=lambda content: ascii(content[:10]),
-)
+@pytest.mark.parametrize("content", [b'{"id": 1}', b"x", b"\xff\xfe[\0]\0"], ids=ascii)
 def test_a_file_that_is_no_list_of_tasks_is_named(read, tmp_path, content):
     with pytest.raises(Ner11Error) as error:
         read(content)
     assert str(error.value).startswith(f"{tmp_path}/f.json") and error.value.fix
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "rest", [b"", b",", b',\n{"id": 6, "data', b"] x", b"}", b",\n" + b"[" * 5000], ids=lambda rest: ascii(rest[:10])
+)
+@pytest.mark.parametrize("kind", ["JSON", "JSON_MIN"])
+def test_a_broken_export_gives_the_tasks_before(read, tmp_path, rest, kind):
+    whole = json.dumps(
+        [task(annotation(LEE)), task(annotation(OSLO), number=6)] if kind == "JSON" else [row(LEE, number=5), row(OSLO, number=6)]
+    )
+    first, second, broken = read(b"\n" + whole[:-1].encode() + rest)
+    assert (found(first), found(second), first.damage, second.damage) == ([("Lee", "PER")], [("Oslo", "LOC")], "", "")
+    assert "the rest of the file is not read" in broken.damage
+    assert (broken.line, broken.where, broken.spans) == (2 + rest.count(b"\n"), f"{tmp_path}/f.json: record 3", [])
+
+
+@pytest.mark.parametrize(
+    ("bad", "damage"),
+    [
+        (b'{"data": {"text": "\xff"}}', "byte 0xff is not UTF-8"),
+        (b'{"data": {"text": "\0"}}', "a NUL byte"),
+        (b'{"data": {"text" "a"}}', "line 3: no JSON (Expecting ':' delimiter)"),
+        (b"[" * 50_000 + b"]" * 50_000, "nested too deeply"),
+        (b"NaN", "no text under 'text'"),
+    ],
+    ids=["encoding", "NUL", "syntax", "depth", "number"],
+)
+def test_a_broken_task_costs_no_other(read, bad, damage):
+    good = json.dumps(task(annotation(LEE))).encode()
+    texts = read(b"[\n" + b",\n".join([good, bad, good]) + b"]")
+    assert [(text.damage, text.line) for text in texts] == [("", 2), (damage, 3), ("", 4)]
+    assert found(texts[2]) == [("Lee", "PER")]
+
+
+def test_the_line_of_a_task_is_given(read):
+    content = json.dumps([task(annotation(LEE)), task(annotation(OSLO), number=6)], indent=1)
+    texts = read(content.encode())
+    lines = content.split("\n")
+    assert [text.line for text in texts] == [2, lines.index(" {", 2) + 1]
+
+
+def test_half_of_a_surrogate_pair_becomes_a_replacement_of_the_same_length(read):
+    (text,) = read(json.dumps([task(annotation(region(20, 24, "LOC")), text=TEXT.replace("Lee", "\ud83dee"))]).encode())
+    assert (text.text[0], found(text), text.problems) == ("\ufffd", [("Oslo", "LOC")], ["half of a surrogate pair"])
 
 
 def test_a_missing_file_is_named(tmp_path):
