@@ -1,5 +1,6 @@
 """BRAT standoff: a folder of `.txt` files, each with an `.ann` file of annotations."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -50,15 +51,28 @@ def _add_line(annotated: AnnotatedText, line: Line) -> None:
         span.surface = None if there != surface and _blanks(there) == _blanks(surface) else surface
 
 
-def _read_document(folder: Path, name: str) -> AnnotatedText:
-    file, annotation = folder / f"{name}.txt", folder / f"{name}.ann"
-    annotated = read_text(file) if file.is_file() else AnnotatedText("", where=str(annotation), damage="no .txt file")
-    try:
-        for line in read_lines(annotation):
-            _add_line(annotated, line)
-    except Ner11Error as e:
-        annotated.damage = annotated.damage or (f".ann file: {e.what}" if annotation.is_file() else "no .ann file")
+def _read_document(folder: Path, names: list[str]) -> AnnotatedText:
+    """Read files with the same text as one text with the spans of all."""
+    file = folder / f"{names[0]}.txt"
+    annotated = read_text(file) if file.is_file() else AnnotatedText("", where=str(folder / f"{names[0]}.ann"), damage="no .txt file")
+    for name in names:
+        annotation = folder / f"{name}.ann"
+        try:
+            for line in read_lines(annotation):
+                _add_line(annotated, line)
+        except Ner11Error as e:
+            annotated.damage = annotated.damage or (f".ann file: {e.what}" if annotation.is_file() else "no .ann file")
     return annotated
+
+
+def _find_copies(folder: Path, names: list[str]) -> list[list[str]]:
+    """Put the names of files with the same text together."""
+    copies: dict[object, list[str]] = {}
+    for name in names:
+        text = read_text(folder / f"{name}.txt")
+        same = hashlib.sha256(text.text.encode()).digest() if text.text and not text.damage else name
+        copies.setdefault(same, []).append(name)
+    return list(copies.values())
 
 
 def _load_names(path: Path, key: str | None) -> set[str]:
@@ -83,6 +97,7 @@ def read_brat(
     *,
     names: Path | None = None,
     key: str | None = None,
+    merge_paragraphs: bool = False,
     group: re.Pattern[str] | None = None,
 ) -> Iterator[AnnotatedText]:
     """Read a folder of `.txt` and `.ann` files in the order of their names; each document becomes a text.
@@ -94,6 +109,8 @@ def read_brat(
         names: JSON file with the names (without suffix) of the documents to read, relative to the folder; by default all
             are read. Listed documents that are not in this folder are ignored: a list may serve several folders.
         key: Key of the list in that file; without one the file is a list.
+        merge_paragraphs: Files with the same text are one text with the spans of all: some data sets repeat a paragraph
+            once per annotation, and each copy alone would train with most of its spans missing.
         group: Regular expression whose first bracket in a file's name is the document that it belongs to, such as
             `^(.*)-[0-9]+$`; by default each file is a document.
 
@@ -110,8 +127,8 @@ def read_brat(
     if names is not None:
         wanted = _load_names(path / names, key)
         documents = [name for name in documents if name in wanted]
-    for name in documents:
-        annotated = _read_document(path, name)
-        annotated.group = document_of(name, group)
+    for together in _find_copies(path, documents) if merge_paragraphs else ([name] for name in documents):
+        annotated = _read_document(path, together)
+        annotated.group = document_of(together[0], group)
         if annotated.text or annotated.spans or annotated.damage:
             yield annotated

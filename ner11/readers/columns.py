@@ -119,7 +119,7 @@ def read_columns(
     Raises:
         Ner11Error: If the file is missing, unreadable, or UTF-16.
     """
-    needed = max(column + 1 if column >= 0 else -column for column in (token_column, *tag_columns))
+    needed = max(2, *(column + 1 if column >= 0 else -column for column in (token_column, *tag_columns)))
     pattern = re.compile(group) if group else None
     cut = None if separator == " " else separator
     tokens: list[str] = []

@@ -181,7 +181,25 @@ COPIES = {
 }
 
 
-def test_each_file_is_a_text(read):
+def test_copies_of_a_text_are_merged_so_that_none_lacks_spans(read):
+    first, second = read(COPIES, merge_paragraphs=True)
+    assert (found(first), first.group) == ([("2 m", "Q"), ("3 m", "Q")], "p1-1")
+    assert (found(second), second.group) == ([("4 m", "Q")], "p2-1")
+
+
+def test_a_copy_without_its_annotation_is_damage_of_all(read):
+    (text,) = read({"a.txt": "2 m", "a.ann": "T1\tQ 0 3\t2 m\n", "b.txt": "2 m"}, merge_paragraphs=True)
+    assert (text.damage, len(text.spans)) == ("no .ann file", 1)
+
+
+def test_texts_that_cannot_be_read_are_not_copies_of_each_other(read):
+    texts = read(
+        {"a.ann": "T1\tQ 0 3\t2 m\n", "b.ann": "T1\tQ 0 3\t2 m\n", "c.txt": b"\xff", "d.txt": b"\xff"}, merge_paragraphs=True
+    )
+    assert [text.group for text in texts] == ["a", "b", "c", "d"]
+
+
+def test_without_merging_each_file_is_a_text(read):
     assert [(text.group, len(text.spans)) for text in read(COPIES)] == [("p1-1", 1), ("p1-2", 1), ("p2-1", 1)]
 
 
@@ -205,11 +223,11 @@ def test_the_reader_is_registered():
 
 
 @FUZZ
-@given(damaged(ANN.encode()), damaged(TEXT.encode()))
-def test_damage_never_crashes(tmp_path, ann, txt):
+@given(damaged(ANN.encode()), damaged(TEXT.encode()), st.booleans())
+def test_damage_never_crashes(tmp_path, ann, txt, merge):
     (tmp_path / "a.ann").write_bytes(ann)
     (tmp_path / "a.txt").write_bytes(txt)
-    check_texts(lambda: read_brat(tmp_path))
+    check_texts(lambda: read_brat(tmp_path, merge_paragraphs=merge))
 
 
 @FUZZ
