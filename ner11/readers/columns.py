@@ -151,8 +151,8 @@ def read_columns(
             if found or (comment and line.startswith(comment)):
                 continue
         row = line.split(cut)
-        if cut is None and line[:1] == " " and len(row) < needed:
-            row.insert(0, "")  # a tag behind the blank that should have followed its token
+        if len(row) < needed and (row == ["O"] or (cut is None and line[:1] == " ")):
+            row.insert(0, "")  # a tag that should have followed a token, with or without the blank between them
         token = row[token_column] if -len(row) <= token_column < len(row) else ""
         if document_mark is not None and token.strip() == document_mark:
             if tokens:

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import spacy
+from spacy.tokens import DocBin, Span
 
 from ner11.corpus import shards
-from ner11.corpus.shards import list_shards, read_docs, write_shards
+from ner11.corpus.shards import Shard, list_shards, pack, pack_spans, read_docs, span_labels, unpack, write_shards
 from ner11.errors import Ner11Error
 
 NLP = spacy.blank("en")
@@ -20,9 +22,55 @@ def test_documents_fill_numbered_shards(tmp_path, monkeypatch, count, files):
     assert [doc.text for doc in read_docs(tmp_path / "x" / "train", NLP.vocab)] == [f"text {i}" for i in range(count)]
 
 
+def test_shards_are_listed_in_the_order_of_their_numbers(tmp_path):
+    for name in ("10000", "0002", "9999", "0010"):
+        (tmp_path / f"{name}.spacy").touch()
+    assert [path.stem for path in list_shards(tmp_path)] == ["0002", "0010", "9999", "10000"]
+
+
 def test_plain_spacy_reads_a_shard(tmp_path):
     write_shards(make(2), tmp_path)
     assert [eg.reference.text for eg in spacy.training.Corpus(tmp_path)(NLP)] == ["text 0", "text 1"]
+
+
+def test_rows_make_the_same_file_as_documents(tmp_path):
+    docs = make(3)
+    docs[0].ents = [Span(docs[0], 0, 1, "A")]
+    docs[1].spans["ambiguous"] = [Span(docs[1], 0, 2, "A|B"), Span(docs[1], 1, 2, "?")]
+    docs[1].set_ents([], missing=[docs[1][0:2]], default="outside")
+    shard = Shard()
+    for doc in docs:
+        doc.user_data = {"source": "s", "weight": 0.5, "coverage": ["A", "B"]}
+        array = doc.to_array(["ORTH", "ENT_IOB", "ENT_TYPE"]).astype(np.uint64)
+        unclear = [(s.start, s.end, s.start_char, s.end_char, s.label_) for s in doc.spans.get("ambiguous", ())]
+        shard.add(array, doc.to_array(["SPACY"])[:, None].astype(bool), pack_spans(unclear), pack(doc.user_data))
+    shard.add_strings(NLP.vocab.strings, ["A|B", "?"])
+    shard.write(tmp_path / "0000.spacy")
+    for (read,), doc in zip(((one,) for one in read_docs(tmp_path, spacy.blank("en").vocab)), docs, strict=True):
+        assert read.to_json() == doc.to_json() and read.text == doc.text
+        assert [(token.ent_iob, token.ent_type_) for token in read] == [(token.ent_iob, token.ent_type_) for token in doc]
+        assert {**read.user_data, "coverage": list(read.user_data["coverage"])} == doc.user_data
+    plain = DocBin(attrs=["ENT_IOB", "ENT_TYPE"], store_user_data=True, docs=docs)
+    assert shard.bin.user_data == plain.user_data and shard.bin.span_groups[1] == plain.span_groups[1]
+    assert len(shard) == 3 and np.array_equal(shard.row(0)[0], plain.tokens[0])
+
+
+@pytest.mark.parametrize("labels", [[], ["?"], ["A|B", "?", "A|B"]])
+def test_spans_are_packed_as_spacy_packs_them(labels):
+    doc = NLP.make_doc("ab cd ef gh")
+    doc.spans["ambiguous"] = [Span(doc, i, i + 2, label) for i, label in enumerate(labels)]
+    packed = pack_spans((s.start, s.end, s.start_char, s.end_char, s.label_) for s in doc.spans["ambiguous"])
+    assert packed == (doc.spans.to_bytes() if labels else b"")
+    assert [NLP.vocab.strings[hash_] for hash_ in span_labels(packed)] == labels
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xc1", b"\x82\xa1a", pack({"a": 1}) + b"\x01"], ids=["empty", "no msgpack", "cut", "more"]
+)
+def test_damaged_user_data_does_not_spoil_what_is_read_next(data):
+    with pytest.raises(Exception):  # noqa: B017  (msgpack has many)
+        unpack(data)
+    assert unpack(pack({"a": [1, "é"]})) == {"a": (1, "é")}
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: b"junk", lambda data: data[: len(data) // 2]])

@@ -124,6 +124,12 @@ def test_a_tag_without_a_token_takes_no_room_and_is_told(read):
     ]
 
 
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_a_lone_o_is_a_tag_without_a_token(read, separator):
+    (text,) = read("a|B-X\nO\nb|O\n".replace("|", separator), separator=separator)
+    assert (text.text, found(text), text.problems) == ("a b", [("a", "X")], ["a tag without a token"])
+
+
 def test_a_blank_before_the_tag_only_is_a_tag_without_a_token(read):
     (text,) = read("a O\n B-X\nb O\n", separator=" ")
     assert (text.text, [(span.origin, span.outcome) for span in text.spans]) == ("a b", [("X", "dropped")])
