@@ -116,15 +116,24 @@ class Ledger:
 
     @classmethod
     def from_rows(cls, rows: dict[str, list[dict[str, Any]]]) -> "Ledger":
-        """Restore a ledger from `to_rows`."""
+        """Restore a ledger from `to_rows`.
+
+        Raises:
+            Ner11Error: If the rows are not those of a ledger, or of another version's.
+        """
         ledger = cls()
-        for name, fields in _FIELDS.items():
-            counter = getattr(ledger, name)
-            for row in rows[name]:
-                key = tuple(row[field] for field in fields)
-                counter[SpanKey(*key) if name == "spans" else key] = row["count"]
-                if "examples" in row:
-                    ledger.examples[key] = row["examples"]
+        try:
+            for name, fields in _FIELDS.items():
+                counter = getattr(ledger, name)
+                for row in rows[name]:
+                    key = tuple(row[field] for field in fields)
+                    counter[SpanKey(*key) if name == "spans" else key] = row["count"]
+                    if "examples" in row:
+                        ledger.examples[key] = row["examples"]
+        except (KeyError, TypeError) as e:
+            raise Ner11Error(
+                f"damaged, or of another version ({type(e).__name__}: {e})", where="ledger", fix="Run convert again, with --force"
+            ) from e
         return ledger
 
 

@@ -63,7 +63,9 @@ def main(
         count, first = sums.get((source, what), (0, row["examples"][0]))
         sums[source, what] = count + row["count"], first
     table = [(source, what, count, first[:100]) for (source, what), (count, first) in sums.items()]
-    msg.table(table, header=("source", "noticed", "times", "first in"), divider=True, aligns=("l", "l", "r", "l"), max_col=110)
+    if table:
+        header = ("source", "noticed", "times", "first in")
+        msg.table(table, header=header, divider=True, aligns=("l", "l", "r", "l"), max_col=110)
     for name, splits in counts.items():
         msg.good(f"{name}: " + ", ".join(f"{count} {split}" for split, count in splits.items()) + " texts")
 

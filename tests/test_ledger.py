@@ -97,10 +97,16 @@ def test_rows_are_flat_and_sorted():
 
 
 COUNTS = st.dictionaries(
-    st.tuples(st.sampled_from("ab"), st.sampled_from(["train", "test"]), st.text(max_size=3), st.sampled_from(list(OUTCOMES)), st.text(max_size=3)),
+    st.tuples(
+        st.sampled_from("ab"),
+        st.sampled_from(["train", "test"]),
+        st.text(max_size=3),
+        st.sampled_from(list(OUTCOMES)),
+        st.text(max_size=3),
+    ),
     st.integers(1, 9),
     max_size=6,
-)  # fmt: skip
+)
 
 
 @FUZZ
@@ -117,6 +123,12 @@ def test_a_ledger_survives_the_disk(counts):
     assert restored.to_rows() == ledger.to_rows()
     assert restored.spans == ledger.spans
     restored.check()
+
+
+@pytest.mark.parametrize("rows", [{}, [], {"read": [{}]}, {"read": [], "spans": [], "texts": []}])
+def test_what_is_no_ledger_is_told(rows):
+    with pytest.raises(Ner11Error, match="damaged, or of another version"):
+        Ledger.from_rows(rows)
 
 
 def test_outcomes_are_summed_over_labels_and_splits_in_their_own_order():

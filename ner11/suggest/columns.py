@@ -43,13 +43,11 @@ def token_column(rows: Sequence[Sequence[str]], others: Iterable[int]) -> int | 
 
 
 def _layers(columns: dict[int, list[str]]) -> list[int]:
-    """Leave out columns that repeat what others say, such as one of all layers merged; the later go first."""
+    """Leave out columns whose labels others have too, such as one of all layers merged; the later go first."""
+    labels = {column: {tag.partition("-")[2] or tag for tag in tags if tag != "O"} for column, tags in columns.items()}
     kept = sorted(columns)
     for column in sorted(columns, reverse=True):
-        others = [columns[other] for other in kept if other != column]
-        tagged = [i for i, tag in enumerate(columns[column]) if tag != "O"]
-        same = sum(any(other[i] == columns[column][i] for other in others) for i in tagged)
-        if others and same >= 0.9 * len(tagged):
+        if labels[column] <= set().union(*(labels[other] for other in kept if other != column)):
             kept.remove(column)
     return kept
 

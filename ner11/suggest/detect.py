@@ -76,7 +76,12 @@ def _guess_text(path: Path) -> Iterator[tuple[str, Options]]:
     yield from guess_json(path)
     if path.suffix.lower() in _TABLES:
         yield from guess_table(path)
-    lines = [line.text for line in islice(read_lines(path), LINES) if not line.damage]
+    yield from _guess_columns([path])
+
+
+def _guess_columns(paths: Iterable[Path]) -> Iterator[tuple[str, Options]]:
+    """Guess at several files as if they were one: a layer of tags may be empty in some of them."""
+    lines = [line.text for path in paths for line in islice(read_lines(path), LINES) if not line.damage]
     yield from (("columns", options) for options in guess_columns(lines))
 
 
@@ -169,8 +174,10 @@ def choose_parts(parts: list[Part]) -> tuple[list[Part], list[Part]]:
         The chosen parts, each with its reading, which may differ from that of the first one in a few options; and the rest.
     """
     best: tuple[float, list[Part]] | None = None
-    for options, kind in _distinct(parts):
+    columns = [path for part in parts if part.reading.format == "columns" for path in part.group.sample]
+    for kind, options in [*_guess_columns(columns), *_distinct(parts)]:
         chosen: list[Part] = []
+        weight = 0.0
         for part in sorted(parts, key=lambda part: -part.weight):
             reading = try_reading(part.sample(kind, options), kind, options)
             if reading.quality < part.reading.quality - _ALIKE and part.reading.format == kind:
@@ -178,7 +185,7 @@ def choose_parts(parts: list[Part]) -> tuple[list[Part], list[Part]]:
                 reading = part.reading if merged.keys() == options.keys() else reading
             if reading.quality >= part.reading.quality - _ALIKE and (not chosen or _share_labels(reading, chosen[0].reading)):
                 chosen.append(Part(part.group, inputs_of(part.group, kind, reading.options), reading))
-        weight = sum(part.weight for part in chosen)
+                weight += part.weight
         if chosen and (best is None or weight > best[0] * (1 + _ALIKE)):
             best = weight, chosen
     chosen = best[1] if best else []
@@ -186,11 +193,11 @@ def choose_parts(parts: list[Part]) -> tuple[list[Part], list[Part]]:
     return chosen, [part for part in parts if part.group not in groups]
 
 
-def _distinct(parts: list[Part]) -> list[tuple[Options, str]]:
-    found: list[tuple[Options, str]] = []
+def _distinct(parts: list[Part]) -> list[tuple[str, Options]]:
+    found: list[tuple[str, Options]] = []
     for part in sorted(parts, key=lambda part: -part.weight):
-        if (part.reading.options, part.reading.format) not in found:
-            found.append((part.reading.options, part.reading.format))
+        if (part.reading.format, part.reading.options) not in found:
+            found.append((part.reading.format, part.reading.options))
     return found
 
 

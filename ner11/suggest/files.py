@@ -18,7 +18,7 @@ _WORDS: dict[str, Split] = {
     **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation", "testb"), "test"),
 }
 _WORD = re.compile(r"[a-z]+")
-_TAIL = re.compile(r"(train|dev|valid|test)$")
+_TAIL = re.compile(r"(?<=[A-Z])(train|dev|valid|test)$")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def split_of(path: Path, top: Path) -> Split | None:
     for name in names:
         words = _WORD.findall(name.lower())
         found = {_WORDS[word] for word in words if word in _WORDS}
-        found = found or {_WORDS[tail[1]] for word in words if (tail := _TAIL.search(word))}
+        if not found and (tail := _TAIL.search(name)):
+            found = {_WORDS[tail[1]]}
         if len(found) == 1:
             return found.pop()
     return None

@@ -79,8 +79,8 @@ def _find_records(path: Path) -> Iterator[tuple[str, str, list[Any]]]:
         whole = json.loads(read_utf8(path), strict=False)
     except (ValueError, RecursionError, Ner11Error):
         return
-    yield "json", "", [whole]
     yield from (("json", where, records) for where, records in _lists_in(whole))
+    yield "json", "", [whole]
 
 
 def _lists_in(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, list[Any]]]:
@@ -135,6 +135,9 @@ def _guess_layouts(records: list[Any]) -> Iterator[dict[str, Any]]:
     paths = list(dict.fromkeys(path for found in visited for path in found))
     texts = _text_paths(visited, [path for path in paths if "*" not in path.split(".")])
     sequences = {path: lists for path in paths if (lists := _sequences(visited, path))}
+    sequences = {
+        path: lists for path, lists in sequences.items() if path.removesuffix(".*") == path or path[:-2] not in sequences
+    }
     tags = {path: scheme for path, lists in sequences.items() if (scheme := tag_scheme([tag for one in lists for tag in one]))}
     tokens = [path for path in sequences if path not in tags]
     for text in [*texts[:3], None] if tokens else texts[:3]:
@@ -166,10 +169,12 @@ def _sequences(visited: list[Values], path: str) -> list[list[str]] | None:
 def _with_spans(
     visited: list[Values], paths: list[str], text: str | None, tokens: dict[str, list[list[str]]]
 ) -> Iterator[dict[str, Any]]:
-    longest = max(tokens, key=lambda path: sum(map(len, tokens[path])), default=None)
     guesses = []
     for path in paths:
         samples = []
+        # What a span says of itself is no token.
+        others = [each for each in tokens if not each.startswith(f"{path}.")]
+        longest = max(others, key=lambda each: sum(map(len, tokens[each])), default=None)
         for i, found in enumerate(visited):
             content = found[text][0] if text is not None and text in found else None
             count = len(tokens[longest][i]) if longest is not None else None
@@ -237,7 +242,9 @@ def _with_chunks(visited: list[Values], paths: list[str]) -> Iterator[dict[str, 
         if not path or "*" in path.split(".") or not chunks or not all(isinstance(chunk, dict) for chunk in chunks):
             continue
         filled = Counter(key for chunk in chunks for key, value in chunk.items() if isinstance(value, str))
-        always = [key for key, count in filled.items() if count == len(chunks)]
+        # Pieces of running text have blanks at their edges.
+        cut = {key: sum(isinstance(c.get(key), str) and c[key] != c[key].strip() for c in chunks) for key in filled}
+        always = [key for key, count in filled.items() if count == len(chunks) and cut[key] >= 0.1 * count]
         for key, count in filled.most_common():
             labels = {chunk[key] for chunk in chunks if isinstance(chunk.get(key), str)}
             if count < len(chunks) and always and len(labels) <= max(3, count / 5):

@@ -91,28 +91,30 @@ def _guess_unit(
     samples: Sequence[Sample], fields: list[dict[str, Any]], places: list[tuple[int | None, int | None]], strings: list[str]
 ) -> Iterator[tuple[dict[str, Any], float]]:
     """Give what offsets may count, with a score: proved by surfaces, by borders of words, or by the number of tokens."""
-    rows = [(s, row, first, last) for s, row, (first, last) in zip(samples, fields, places, strict=True) if first is not None]
-    rows = [row for row in rows if row[3] is not None]
+    rows = [
+        (sample, row, first, last)
+        for sample, row, (first, last) in zip(samples, fields, places, strict=True)
+        if first is not None and last is not None
+    ]
     if not rows:
         return
-    texts = [row for row in rows if row[0].text is not None]
+    texts = [(sample.text, row, first, last) for sample, row, first, last in rows if sample.text is not None]
     for more in (0, 1) if texts else ():
         inclusive = {"inclusive_end": True} if more else {}
-        cut = [(s.text, row, first, last + more) for s, row, first, last in texts]
         for name in strings:
-            same = sum(row.get(name) == text[first:last] != "" for text, row, first, last in cut) / len(rows)
+            same = sum(row.get(name) == text[first : last + more] != "" for text, row, first, last in texts) / len(rows)
             if same >= 0.5:
                 yield {"surface": name, **inclusive}, 2 + same
-        fit = sum(_fits(text, first, last) for text, _, first, last in cut) / len(rows)
+        fit = sum(_fits(text, first, last + more) for text, _, first, last in texts) / len(rows)
         if fit >= ENOUGH:
             yield inclusive, 1 + fit - more / 10
-    counted = [(s.tokens, first, last) for s, _, first, last in rows if s.tokens is not None]
+    counted = [(sample.tokens, first, last) for sample, _, first, last in rows if sample.tokens is not None]
     if counted:
-        # A span of one token tells whether the end is behind it; the end of a text tells it too.
-        inclusive = {"inclusive_end": True} if any(first == last for _, first, last in counted) else {}
-        inside = sum(0 <= first < last + len(inclusive) <= tokens for tokens, first, last in counted) / len(rows)
+        # A span of one token tells whether the end is behind it.
+        more = int(any(first == last for _, first, last in counted))
+        inside = sum(0 <= first < last + more <= tokens for tokens, first, last in counted) / len(rows)
         if inside >= 0.9:
-            yield {"unit": "tokens", **inclusive}, inside
+            yield {"unit": "tokens", **({"inclusive_end": True} if more else {})}, inside
 
 
 def _guess_label(names: Sequence[str], fields: list[dict[str, Any]]) -> str | None:

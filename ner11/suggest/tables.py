@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ _TEXT_FOLDERS = 3
 Rows = list[list[str]]
 
 
-def _read(path: Path, delimiter: str, quoting: int) -> tuple[list[str], Rows]:
+def _read(path: Path, delimiter: str, *, quoting: bool) -> tuple[list[str], Rows]:
     lines = (f"{line.text}\n" for line in islice(read_lines(path), LINES) if not line.damage)
     rows: Rows = []
     try:
-        for row in csv.reader(lines, delimiter=delimiter, quoting=quoting):
+        for row in csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE):
             rows.append(row)
     except csv.Error:
         pass
@@ -44,8 +44,8 @@ def guess_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     delimiter = max(",\t;|", key=first.count)
     if not first.count(delimiter):
         return
-    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
-        header, rows = _read(path, delimiter, quoting)
+    for quoting in (True, False):
+        header, rows = _read(path, delimiter, quoting=quoting)
         if not rows or len(set(header)) < len(header):
             continue
         for column in range(len(header)):
@@ -55,12 +55,12 @@ def guess_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 options = {"delimiter": delimiter} if delimiter != "\t" else {}
                 yield "brackets", {"parse": header[column], **({"prefix": prefix} if prefix != "SL:" else {}), **options}
         shape: dict[str, Any] = {} if delimiter == "," else {"delimiter": delimiter}
-        shape |= {} if quoting == csv.QUOTE_MINIMAL else {"quoting": False}
+        shape |= {} if quoting else {"quoting": False}
         for guess in (_guess_tokens, _guess_cells):
-            if options := guess(header, rows):
-                yield "csv", {**options, **shape}
-        if options := _guess_standoff(path, header, rows):
-            yield "csv", {**options, **shape}
+            if guessed := guess(header, rows):
+                yield "csv", {**guessed, **shape}
+        if guessed := _guess_standoff(path, header, rows):
+            yield "csv", {**guessed, **shape}
 
 
 def _named(header: Sequence[str], columns: dict[str, int]) -> dict[str, str]:
@@ -77,7 +77,7 @@ def _guess_tokens(header: list[str], rows: Rows) -> dict[str, Any] | None:
     for column in columns:
         values = [row[column].strip() for row in rows]
         filled = [value for value in values if value]
-        changes = sum(a != b for a, b in zip(filled, filled[1:], strict=False)) + 1
+        changes = sum(a != b for a, b in pairwise(filled)) + 1
         if column != tag and filled and all(map(_NUMBERED.fullmatch, filled)) and changes * 2 <= len(rows):
             sentences.append(("sent" not in header[column].lower(), changes, column))
     token = token_column(rows, [tag, *(column for *_, column in sentences)])

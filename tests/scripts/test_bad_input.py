@@ -1,6 +1,7 @@
 """What users get wrong: one clear line, a non-zero exit, the last good output kept."""
 
 import ast
+import os
 import signal
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def test_unknown_label_names_place_and_keeps_the_last_corpus(run, project, broke
 def test_empty_split(run, project):
     for file in (project / "assets/cyber/gold/dev").iterdir():
         file.unlink()
-    assert "assets/cyber/gold/dev: no .md files here" in the_line(run("convert"))
+    assert "assets/cyber/gold/dev: no *.md files here" in the_line(run("convert"))
 
 
 @pytest.mark.parametrize("script", ["merge", "configure", "train", "evaluate", "package", "check_package"])
@@ -130,6 +131,41 @@ def test_full_disk_keeps_the_last_corpus(run, project):
     assert sorted(path.read_bytes() for path in (project / "corpus/converted").rglob("*.spacy")) == before
 
 
+def die(*_args, **_settings):
+    os._exit(9)
+
+
+def corpus(project):
+    return {path: path.read_bytes() for path in sorted((project / "corpus").rglob("*")) if path.is_file()}
+
+
+def test_a_worker_that_dies_is_one_line_and_keeps_the_last_corpus(run, project, monkeypatch):
+    assert run("convert").exit_code == run("merge").exit_code == 0
+    before = corpus(project)
+    monkeypatch.setattr("ner11.corpus.convert.tag_text", die)
+    assert "assets/cyber/gold/train/0.md:1: a worker process died between here and" in the_line(run("convert"))
+    monkeypatch.setattr("ner11.corpus.merge._gather", die)
+    assert "a worker process died" in the_line(run("merge"))
+    assert corpus(project) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gold/train/0000.spacy", b"junk", "corpus/converted/gold/train/0000.spacy: damaged corpus file"),
+        ("gold/train/0000.npz", b"junk", "corpus/converted/gold/train/0000.npz: damaged index"),
+        ("ledger.json", b"{", "corpus/converted/ledger.json: damaged"),
+        ("ledger.json", b"{}", "ledger: damaged, or of another version"),
+    ],
+)
+def test_a_damaged_file_between_two_steps_is_one_line_and_keeps_the_last_corpus(run, project, name, content, message):
+    assert run("convert").exit_code == run("merge").exit_code == 0
+    (project / "corpus/converted" / name).write_bytes(content)
+    before = corpus(project)
+    assert message in the_line(run("merge"))
+    assert corpus(project) == before
+
+
 @pytest.mark.parametrize("script", sorted({path.name for path in (ROOT / "scripts").glob("*.py")} - {"common.py"}))
 def test_an_interrupt_while_libraries_load_is_one_line_too(script):
     imports = [
@@ -138,16 +174,26 @@ def test_an_interrupt_while_libraries_load_is_one_line_too(script):
     assert isinstance(imports[0], ast.ImportFrom) and imports[0].module == "common"
 
 
-def test_interrupt_is_one_line(project):
-    (project / "assets/cyber/gold/train/0.md").write_text("word " * 2_000_000, encoding="utf8")
+@pytest.mark.parametrize("everyone", [False, True], ids=["one process", "as from the keyboard"])
+def test_interrupt_is_one_line(project, everyone):
+    (project / "assets/cyber/gold/train/0.md").write_text("word " * 800_000, encoding="utf8")
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts/convert.py")], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(ROOT / "scripts/convert.py")],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     while not (project / "corpus").exists() and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)  # until the workers are there
+    if everyone:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130
-    assert "Interrupted. The last good output is untouched" in stderr
-    assert "Traceback" not in stderr
+    (line,) = stderr.strip().splitlines()
+    assert "Interrupted. The last good output is untouched" in line
     assert not (project / "corpus/converted").exists()
