@@ -4,6 +4,7 @@ import fnmatch
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 import ftfy
 
@@ -39,7 +40,9 @@ class Unmapped:
             Ner11Error: With the list of them, counts and first places.
         """
         if self.counts:
-            seen = ", ".join(f"{label} ({count} spans, first in {self.first[label]})" for label, count in self.counts.most_common())
+            seen = ", ".join(
+                f"{label} ({count} spans, first in {self.first[label]})" for label, count in self.counts.most_common()
+            )
             raise Ner11Error(
                 f"labels without a place in the schema: {seen}",
                 where=f"data set {name}",
@@ -164,10 +167,12 @@ def repair_text(text: AnnotatedText) -> None:
     The method is that of `ftfy.fix_encoding`; the pieces are decided one by one, because a text may hold both damaged and
     sound passages.
     """
-    borders = sorted({0, len(text.text), *(at for span in text.spans for at in (span.start, span.end) if 0 <= at <= len(text.text))})
+    borders = sorted(
+        {0, len(text.text), *(at for span in text.spans for at in (span.start, span.end) if 0 <= at <= len(text.text))}
+    )
     moved = {0: 0}
     pieces: list[str] = []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         pieces.append(ftfy.fix_encoding(text.text[start:end]))
         moved[end] = moved[start] + len(pieces[-1])
     repaired = "".join(pieces)

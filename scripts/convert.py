@@ -30,10 +30,10 @@ def main(
     domain: Domain = "cyber",
     datasets: Annotated[str, typer.Option(help="Names separated by commas, or 'present' for all that are there.")] = "gold",
     seed: Annotated[int, typer.Option(help="Seed of the splits of sets without official ones.")] = 0,
-    strict: Annotated[bool, typer.Option("--strict/--no-strict", help="A missing data set or damaged record is an error.")] = False,
-    silver: Annotated[
-        bool, typer.Option("--silver/--no-silver", help="Add what gazetteers find in the training texts.")
+    strict: Annotated[
+        bool, typer.Option("--strict/--no-strict", help="A missing data set or damaged record is an error.")
     ] = False,
+    silver: Annotated[bool, typer.Option("--silver/--no-silver", help="Add what gazetteers find in the training texts.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Convert the chosen data sets into corpus/converted, one folder each, and write what became of every span."""

@@ -33,7 +33,7 @@ def main(quiet: Quiet = False) -> None:
     """Write corpus/statistics.json from corpus/merged."""
     msg = Printer(no_print=quiet)
     merged = ROOT / "corpus" / "merged"
-    sizes = {split: 0 for split in SPLITS}
+    sizes = dict.fromkeys(SPLITS, 0)
     for row in read_json(merged / "ledger.json")["texts_kept"]:
         sizes[row["split"]] += row["count"]
     vocab, count_pieces = spacy.Vocab(), _piece_counter()
@@ -54,7 +54,9 @@ def main(quiet: Quiet = False) -> None:
         msg.table(rows, header=header, divider=True, aligns=("l", *"r" * 5))
         lengths = ", ".join(f"{name} {value}" for name, value in part["length_in_tokens"].items())
         pieces = ", ".join(f"{name} {value}" for name, value in part["length_in_pieces"].items())
-        msg.info(f"{part['texts']} texts, {part['tokens']} tokens; tokens a text: {lengths}; word pieces: {pieces or 'not counted'}")
+        msg.info(
+            f"{part['texts']} texts, {part['tokens']} tokens; tokens a text: {lengths}; word pieces: {pieces or 'not counted'}"
+        )
     msg.good("Wrote corpus/statistics.json")
 
 

@@ -65,8 +65,8 @@ def render_harmonize(results: dict[str, Any]) -> str:
     """Render the speed and memory of `convert` and `merge` as Markdown."""
     md = MarkdownRenderer()
     md.add(
-        f"`convert` and `merge` together on generated texts of 3 to 15 words, {results['cores']} cores, start-up included, beside "
-        f"`spacy convert` on the same file in the same run (`benchmarks/harmonize.py`)."
+        f"`convert` and `merge` together on generated texts of 3 to 15 words, {results['cores']} cores, start-up included, "
+        f"beside `spacy convert` on the same file in the same run (`benchmarks/harmonize.py`)."
     )
     rows = []
     for row in results["sizes"]:
@@ -100,7 +100,9 @@ def main(quiet: Quiet = False) -> None:
             raise Ner11Error("no results", where=results, fix="Run the benchmark that writes them")
         start, end = marks(name)
         if start not in text or end not in text:
-            raise Ner11Error("the result marks are missing", where=readme, fix=f"Put '{start}' and '{end}' where the table belongs")
+            raise Ner11Error(
+                "the result marks are missing", where=readme, fix=f"Put '{start}' and '{end}' where the table belongs"
+            )
         before, rest = text.split(start, 1)
         text = f"{before}{start}\n{render(read_json(results))}\n{end}{rest.split(end, 1)[1]}"
     write_text(readme, text)

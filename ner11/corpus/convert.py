@@ -12,13 +12,13 @@ from types import SimpleNamespace
 from pydantic import ValidationError
 from spacy.lang.en import English
 from spacy.language import create_tokenizer
-from spacy.strings import hash_string
+from spacy.strings import get_string_id
 from spacy.vocab import create_vocab
 
 from ner11.annotation import AnnotatedText
-from ner11.corpus.docs import TaggedDoc, Tokenizer, tag_text
+from ner11.corpus.docs import TaggedDoc, Tokenizer, tag_text, to_rows
 from ner11.corpus.index import write_index
-from ner11.corpus.shards import SHARD_SIZE, Shard, pack, pack_spans, shard_path
+from ner11.corpus.shards import SHARD_SIZE, shard_path
 from ner11.corpus.workers import count_workers, ignore_interrupts
 from ner11.datasets import Dataset, Split
 from ner11.errors import Ner11Error
@@ -27,7 +27,6 @@ from ner11.gazetteer.matcher import GazetteerMatcher
 from ner11.gazetteer.silver import silver_texts
 from ner11.harmonize import Harmonizer, Unmapped
 from ner11.ledger import Ledger
-from ner11.pipeline.scoring import COVERAGE
 from ner11.readers import readers
 from ner11.schema import Schema, first_problem
 
@@ -63,7 +62,7 @@ def make_tokenizer() -> Tokenizer:
     parts = SimpleNamespace(Defaults=English.Defaults, vocab=create_vocab("en", English.Defaults))
     tokenizer = create_tokenizer()(parts)  # type: ignore[arg-type]
     tokenizer.max_cache_size = _CACHED_WORDS
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 @dataclass
@@ -128,9 +127,16 @@ class BatchConverter:
         return Converted(len(docs), ledger, harmonizer.unmapped)
 
     def _tag(self, text: AnnotatedText, batch: Batch, ledger: Ledger) -> list[TaggedDoc]:
-        dataset, make_doc = batch.dataset, self._tokenizer
-        limits = {"max_tokens": dataset.max_tokens, "long_texts": dataset.long_texts}
-        return list(tag_text(text, split=batch.split, make_doc=make_doc, ledger=ledger, **limits))
+        return list(
+            tag_text(
+                text,
+                split=batch.split,
+                make_doc=self._tokenizer,
+                max_tokens=batch.dataset.max_tokens,
+                long_texts=batch.dataset.long_texts,
+                ledger=ledger,
+            )
+        )
 
     def _find(self, text: AnnotatedText, batch: Batch, ledger: Ledger) -> list[TaggedDoc]:
         assert self._matcher and self._silver
@@ -140,17 +146,10 @@ class BatchConverter:
 
     @staticmethod
     def _write(docs: list[TaggedDoc], path: Path) -> None:
-        shard = Shard()
-        labels: set[str] = set()
-        for doc in docs:
-            text = doc.text
-            user_data = {"source": text.source, "tier": text.tier, "weight": text.weight, "group": text.group}
-            labels.update(span[-1] for span in doc.unclear)
-            shard.add(doc.array, doc.spaces, pack_spans(doc.unclear), pack({**user_data, COVERAGE: sorted(text.coverage)}))
-        shard.add_strings(docs[0].doc.vocab.strings, labels)
+        rows = to_rows(docs)
         path.parent.mkdir(parents=True, exist_ok=True)
-        shard.write(path)
-        write_index(docs, path)
+        rows.write(path)
+        write_index(docs, rows, path)
 
 
 def read_split(dataset: Dataset, split: Split, *, root: Path) -> Iterator[AnnotatedText]:
@@ -189,7 +188,7 @@ def read_split(dataset: Dataset, split: Split, *, root: Path) -> Iterator[Annota
 
 def assign_split(dataset: Dataset, group: str, seed: int) -> Split:
     """Choose the split of a document of a set without official ones, from its name and the seed alone."""
-    draw = hash_string(f"{seed}/{dataset.name}/{group}") / 2**64
+    draw = get_string_id(f"{seed}/{dataset.name}/{group}") / 2**64
     for split, share in sorted(dataset.hold_out.items()):
         if draw < share:
             return split

@@ -1,15 +1,18 @@
 """From harmonized texts to tokens with tags, with an outcome in the ledger for every span."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from spacy.attrs import IDX, LENGTH, ORTH, SPACY
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from ner11.annotation import AnnotatedText, LabelledSpan, pack_labels
+from ner11.corpus.shards import Rows, pack, pack_spans
 from ner11.ledger import EXAMPLES, Ledger, SpanKey
+from ner11.pipeline.scoring import COVERAGE
 
 Tokenizer = Callable[[str], Doc]
 
@@ -25,9 +28,9 @@ class TokenBorders:
     """First and one past the last character of every token of a document."""
 
     def __init__(self, doc: Doc) -> None:
-        places = doc.to_array([IDX, LENGTH])
-        self.starts: list[int] = places[:, 0].tolist()
-        self.ends: list[int] = places.sum(axis=1).tolist()
+        starts, lengths = doc.to_array([IDX, LENGTH]).T
+        self.starts: list[int] = starts.tolist()
+        self.ends: list[int] = (starts + lengths).tolist()
 
     def touched(self, span: LabelledSpan) -> tuple[int, int]:
         """Find the tokens that a character span touches: first, one past the last; equal if there is none."""
@@ -40,21 +43,21 @@ class TokenBorders:
 
 @dataclass(slots=True)
 class TaggedDoc:
-    """A document as a DocBin keeps it, without the cost of `Doc.ents`.
+    """A tokenized text and what stands on its tokens; cheaper than a `Doc` with entities, see `to_rows`.
 
     Attributes:
         text: What it was made from.
-        doc: The tokens.
-        array: ORTH, ENT_IOB and ENT_TYPE of every token: (tokens, 3), uint64.
-        spaces: Whether a blank follows: (tokens, 1), bool.
+        words: ORTH and SPACY of every token: (tokens, 2), uint64.
+        vocab: Knows the tokens.
+        entities: Fully known entities: first token, one past the last, label.
         unclear: Ambiguous and unknown spans: first token, one past the last, first character, one past the last, label.
         spans: For the ledger: (key, first token, one past the last) of every span read.
     """
 
     text: AnnotatedText
-    doc: Doc
-    array: np.ndarray
-    spaces: np.ndarray
+    words: np.ndarray
+    vocab: Vocab
+    entities: list[tuple[int, int, str]] = field(default_factory=list)
     unclear: list[tuple[int, int, int, int, str]] = field(default_factory=list)
     spans: list[tuple[SpanKey, int, int]] = field(default_factory=list)
 
@@ -62,8 +65,7 @@ class TaggedDoc:
 def tag(doc: Doc, text: AnnotatedText, *, split: str, ledger: Ledger) -> TaggedDoc:
     """Put the annotation of a harmonized text on its tokens.
 
-    Fully known entities become tags; the tokens of ambiguous and unknown ones are marked as missing. Of overlapping spans
-    the longer one stays, for it says more; ties go to the earlier one, then to the reader's order.
+    Of overlapping spans the longer one stays, for it says more; ties go to the earlier one, then to the reader's order.
 
     Args:
         doc: The tokenized text.
@@ -71,22 +73,14 @@ def tag(doc: Doc, text: AnnotatedText, *, split: str, ledger: Ledger) -> TaggedD
         split: Split that the text belongs to, for the ledger.
         ledger: Takes the outcome of every span.
     """
-    words = doc.to_array([ORTH, SPACY])
-    array = np.empty((len(words), 3), dtype=np.uint64)
-    array[:, 0] = words[:, 0]
-    # A source that covers nothing says nothing outside its spans either.
-    array[:, 1] = _OUTSIDE if text.coverage else _MISSING
-    array[:, 2] = 0
-    made = TaggedDoc(text, doc, array, words[:, 1:].astype(bool))
+    made = TaggedDoc(text, doc.to_array([ORTH, SPACY]), doc.vocab)
     if text.spans:
-        _tag_spans(made, split, ledger)
+        _tag_spans(made, TokenBorders(doc), split, ledger)
     return made
 
 
-def _tag_spans(made: TaggedDoc, split: str, ledger: Ledger) -> None:
-    text, content, strings = made.text, made.text.text, made.doc.vocab.strings
-    borders = TokenBorders(made.doc)
-    array = made.array
+def _tag_spans(made: TaggedDoc, borders: TokenBorders, split: str, ledger: Ledger) -> None:
+    text, content = made.text, made.text.text
     taken: set[int] = set()
     seen: set[tuple[int, int, frozenset[str]]] = set()
     spans = sorted(text.spans, key=lambda s: (s.start - s.end, s.start)) if len(text.spans) > 1 else text.spans
@@ -117,9 +111,7 @@ def _tag_spans(made: TaggedDoc, split: str, ledger: Ledger) -> None:
             taken.update(range(first, last))
             if len(span.labels) == 1:
                 (label,) = span.labels
-                array[first:last, 1] = _INSIDE
-                array[first, 1] = _BEGIN
-                array[first:last, 2] = strings.add(label)
+                made.entities.append((first, last, label))
             else:
                 outcome, reason = "ambiguous", pack_labels(span.labels)
                 unclear.append((first, last, reason))
@@ -130,11 +122,54 @@ def _tag_spans(made: TaggedDoc, split: str, ledger: Ledger) -> None:
         if outcome != "kept" and len(ledger.examples.get(key, ())) < EXAMPLES:
             ledger.example(key, text.place(span), content[max(span.start, 0) : span.end][:60])
         made.spans.append((key, first, last))
-    for first, last, _ in unclear:
-        for token in range(first, last):
-            if not array[token, 2]:
-                array[token, 1] = _MISSING
     made.unclear = [(first, last, borders.starts[first], borders.ends[last - 1], label) for first, last, label in unclear]
+
+
+def _positions(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """List the positions in ranges, one range after the other."""
+    lengths = last - first
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - lengths), lengths)
+
+
+def to_rows(docs: Sequence[TaggedDoc]) -> Rows:
+    """Give documents as rows of a DocBin; there must be at least one.
+
+    The tokens of ambiguous and unknown spans have missing annotation, and so has everything outside of the spans of a
+    source that covers nothing.
+    """
+    strings = docs[0].vocab.strings
+    lengths = np.array([len(doc.words) for doc in docs], dtype=np.int32)
+    begins = (np.cumsum(lengths) - lengths).tolist()
+    words = np.concatenate([doc.words for doc in docs])
+    tokens = np.zeros((len(words), 3), dtype=np.uint64)
+    tokens[:, 0] = words[:, 0]
+    tokens[:, 1] = np.repeat([_OUTSIDE if doc.text.coverage else _MISSING for doc in docs], lengths)
+    unclear = [(begin + span[0], begin + span[1]) for begin, doc in zip(begins, docs, strict=True) for span in doc.unclear]
+    if unclear:
+        tokens[_positions(*np.array(unclear).T), 1] = _MISSING
+    entities = [(begin + a, begin + b, label) for begin, doc in zip(begins, docs, strict=True) for a, b, label in doc.entities]
+    if entities:
+        first, last = (np.array(column) for column in list(zip(*entities, strict=True))[:2])
+        inside = _positions(first, last)
+        ids = np.array([strings.add(label) for _, _, label in entities], dtype=np.uint64)
+        tokens[inside, 1], tokens[first, 1] = _INSIDE, _BEGIN
+        tokens[inside, 2] = np.repeat(ids, last - first)
+    rows = Rows(
+        lengths,
+        tokens,
+        words[:, 1].astype(bool),
+        [pack_spans(doc.unclear) if doc.unclear else b"" for doc in docs],
+        [_pack_user_data(doc.text) for doc in docs],
+    )
+    rows.strings = {strings[hash_] for hash_ in np.unique(tokens[:, [0, 2]]).tolist() if hash_}
+    rows.strings.update(span[-1] for doc in docs for span in doc.unclear)
+    return rows
+
+
+def _pack_user_data(text: AnnotatedText) -> bytes:
+    data = {"source": text.source, "tier": text.tier, "weight": text.weight, "group": text.group}
+    return pack({**data, COVERAGE: sorted(text.coverage)})
 
 
 def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[AnnotatedText]:
@@ -157,7 +192,8 @@ def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[Annot
     cuts = [
         i
         for i in range(1, len(doc))
-        if not inside[i] and (doc[i - 1].text in _SENTENCE_ENDS or "\n" in content[borders.ends[i - 1] - 1 : borders.starts[i] + 1])
+        if not inside[i]
+        and (doc[i - 1].text in _SENTENCE_ENDS or "\n" in content[borders.ends[i - 1] - 1 : borders.starts[i] + 1])
     ]
     begins, last_cut = [0], 0
     for cut in [*cuts, len(doc)]:

@@ -96,8 +96,9 @@ def decide(docs: Documents) -> Decisions:
     """Decide which texts stay.
 
     Test sets stay whole. A text that occurs in test, exactly or nearly, or shares a sentence with it, leaves dev and train;
-    one that does with dev leaves train. Within train and dev, equal texts are merged into the one whose annotation says most, and a near duplicate of
-    a text of another source leaves for it; near duplicates within a source are its own distribution and stay.
+    one that does with dev leaves train. Within train and dev, equal texts are merged into the one whose annotation says
+    most, and a near duplicate of a text of another source leaves for it; near duplicates within a source are its own
+    distribution and stay.
 
     Silver texts are compared with each other, and with protected ones.
 
@@ -105,7 +106,8 @@ def decide(docs: Documents) -> Decisions:
         The decisions. The documents that others are merged into or leave for stay themselves.
     """
     count = len(docs.key)
-    made = Decisions(np.full(count, -1, dtype=np.int64), *(np.zeros(count, dtype=bool) for _ in range(3)))
+    merged, near, part = (np.zeros(count, dtype=bool) for _ in range(3))
+    made = Decisions(np.full(count, -1, dtype=np.int64), merged, near, part)
     leaves = _follow_first(docs, np.ones(count, dtype=bool), docs.key)
     protected = (leaves >= 0) & (docs.split[leaves] != docs.split)
     made.into[protected] = leaves[protected]
@@ -189,7 +191,9 @@ def _near_pairs(docs: Documents, stays: np.ndarray) -> list[tuple[int, int]]:
     signatures = _read_signatures(docs, wanted)[places.reshape(pairs.shape)]
     similar = (signatures[:, 0] == signatures[:, 1]).mean(axis=1) >= SIMILARITY
     pairs = pairs[similar]
-    order = np.lexsort((pairs[:, 1], docs.rank[pairs[:, 1]], docs.split[pairs[:, 1]], docs.rank[pairs[:, 0]], docs.split[pairs[:, 0]]))
+    order = np.lexsort(
+        (pairs[:, 1], docs.rank[pairs[:, 1]], docs.split[pairs[:, 1]], docs.rank[pairs[:, 0]], docs.split[pairs[:, 0]])
+    )
     return [(int(later), int(earlier)) for later, earlier in pairs[order]]
 
 

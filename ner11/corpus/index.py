@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import rensa
-from spacy.strings import hash_string
+from spacy.strings import StringStore, get_string_id
 
 from ner11.corpus.docs import TaggedDoc
+from ner11.corpus.shards import Rows
 from ner11.datasets import TIERS
 from ner11.errors import Ner11Error
 from ner11.ledger import SpanKey
@@ -18,6 +19,7 @@ MIN_WORDS = 8
 """Texts with fewer words are never near duplicates: one word more or less makes them other texts."""
 _ROWS = PERMUTATIONS // BANDS
 _SEED = 11
+_AT_ONCE = 32  # for many or large sets rensa starts threads, for which a process forked later waits in vain
 _DIGITS = str.maketrans("123456789", "000000000")
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
@@ -29,14 +31,6 @@ def text_key(text: str) -> str:
     return "".join(text.casefold().split())
 
 
-def shingles(text: str) -> list[str]:
-    """Give the words and pairs of words of a text, case folded and with every digit a 0; [] for a short text."""
-    words = _WORD.findall(text.casefold().translate(_DIGITS))
-    if len(words) < MIN_WORDS:
-        return []
-    return [*words, *map(" ".join, zip(words, words[1:], strict=False))]
-
-
 def sentence_keys(text: str) -> list[str]:
     """Give the `text_key` of each sentence of eight words or more, if the text has several sentences."""
     sentences = _SENTENCE_END.split(text)
@@ -45,22 +39,66 @@ def sentence_keys(text: str) -> list[str]:
     return [text_key(sentence) for sentence in sentences if len(_WORD.findall(sentence)) >= MIN_WORDS]
 
 
-def sign(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Sketch texts by MinHash over `shingles`.
+def normal_word(token: str) -> str:
+    """Give what counts of a token for near duplicates: letters and digits, case folded, every digit a 0."""
+    return "".join(_WORD.findall(token.casefold().translate(_DIGITS)))
+
+
+def _min_hash(items: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Give the MinHash signatures of sets that stand one after the other: (sets, 64), uint32."""
+    digests: list[list[int]] = []
+    for first in range(0, len(offsets) - 1, _AT_ONCE):
+        part = offsets[first : first + _AT_ONCE + 1]
+        within = items[int(part[0]) : int(part[-1])]
+        digests += rensa.RMinHash.digest_matrix_from_flat_token_hashes(within, part - part[0], PERMUTATIONS, _SEED).to_rows()
+    return np.array(digests, dtype=np.uint32).reshape(len(offsets) - 1, PERMUTATIONS)
+
+
+def sign(tokens: np.ndarray, lengths: np.ndarray, strings: StringStore) -> tuple[np.ndarray, np.ndarray]:
+    """Sketch texts by MinHash over their words (`normal_word`) and pairs of neighboring words.
+
+    Args:
+        tokens: ORTH of all tokens, text after text: (tokens,), uint64.
+        lengths: Tokens of each text: (texts,).
+        strings: Knows the tokens.
 
     Returns:
-        The signatures' lower halves: (texts, 64), uint16; and hashes of their bands: (texts, 8), uint64, 0 for a short text.
+        The signatures' lower halves: (texts, 64), uint16; and hashes of their bands: (texts, 8), uint64, 0 for a text of
+        fewer than eight words.
     """
-    sets = [shingles(text) for text in texts]
-    digests = rensa.RMinHash.digest_matrix_from_token_sets(sets, PERMUTATIONS, _SEED).to_rows()
-    signatures = np.array(digests, dtype=np.uint32).reshape(len(texts), PERMUTATIONS)
-    banded = signatures.reshape(len(texts), BANDS, _ROWS).astype(np.uint64)
+    unique, inverse = np.unique(tokens, return_inverse=True)
+    normal = [normal_word(strings[hash_]) for hash_ in unique.tolist()]
+    words = np.array([get_string_id(word) if word else 0 for word in normal], dtype=np.uint64)[inverse]
+    owners = np.repeat(np.arange(len(lengths)), lengths)[words != 0]
+    words = words[words != 0]
+    counts = np.bincount(owners, minlength=len(lengths))
+    long = counts >= MIN_WORDS
+    neighbors = owners[:-1] == owners[1:]
+    pairs = (words[:-1] * _MIX[0] ^ words[1:] * _MIX[1])[neighbors]
+    items, owners = np.concatenate([words, pairs]), np.concatenate([owners, owners[:-1][neighbors]])
+    order = np.argsort(owners, kind="stable")
+    order = order[long[owners[order]]]
+    offsets = np.concatenate([[0], np.cumsum(np.where(long, 2 * counts - 1, 0))]).astype(np.uint64)
+    signatures = _min_hash(items[order], offsets)
+    banded = signatures.reshape(len(lengths), BANDS, _ROWS).astype(np.uint64)
     bands = (banded * _MIX).sum(axis=2, dtype=np.uint64) ^ np.arange(BANDS, dtype=np.uint64)
-    bands[[not one for one in sets]] = 0
+    bands[~long] = 0
     return signatures.astype(np.uint16), bands
 
 
-COLUMNS = ("keys", "signatures", "bands", "ranks", "lines", "files", "part_docs", "part_keys", "span_docs", "span_keys", "span_places")
+COLUMNS = (
+    "keys",
+    "signatures",
+    "bands",
+    "ranks",
+    "lines",
+    "files",
+    "part_docs",
+    "part_keys",
+    "span_docs",
+    "span_keys",
+    "span_places",
+)
 """Over documents: hash of `text_key` (uint64); signature and bands of `sign`; rank (the lower, the more its annotation says);
 line and number of the file. Over sentences of texts that have several: document, hash of `text_key`. Over spans: document,
 number of the ledger key, first and one past the last token. Beside them, `file_names`, `ledger_keys` (as JSON: an array
@@ -92,18 +130,18 @@ def read_index(shard: Path, *names: str) -> list[np.ndarray]:
         raise Ner11Error(f"damaged index ({type(e).__name__})", where=path, fix="Run convert again") from e
 
 
-def write_index(docs: list[TaggedDoc], shard: Path) -> None:
-    """Write the index of a shard's documents beside it. Raises OSError if the disk is full."""
+def write_index(docs: list[TaggedDoc], rows: Rows, shard: Path) -> None:
+    """Write the index of a shard's documents, also given as rows, beside it. Raises OSError if the disk is full."""
     texts = [doc.text for doc in docs]
-    signatures, bands = sign([text.text for text in texts])
+    signatures, bands = sign(rows.tokens[:, 0], rows.lengths, docs[0].vocab.strings)
     files: dict[str, int] = {}
     keys: dict[SpanKey, int] = {}
     spans = [(i, keys.setdefault(key, len(keys)), first, last) for i, doc in enumerate(docs) for key, first, last in doc.spans]
-    parts = [(i, hash_string(key)) for i, text in enumerate(texts) for key in sentence_keys(text.text)]
+    parts = [(i, get_string_id(key)) for i, text in enumerate(texts) for key in sentence_keys(text.text)]
     table = np.array(spans, dtype=np.int32).reshape(len(spans), 4)
     np.savez(
         index_path(shard),
-        keys=np.array([hash_string(text_key(text.text)) for text in texts], dtype=np.uint64),
+        keys=np.array([get_string_id(text_key(text.text)) for text in texts], dtype=np.uint64),
         signatures=signatures,
         bands=bands,
         ranks=np.array([TIERS.index(text.tier) * _TIER_RANKS - len(text.coverage) for text in texts], dtype=np.int32),

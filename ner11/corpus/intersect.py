@@ -102,7 +102,8 @@ def intersect(better: Doc, lesser: Doc) -> Intersection:
             if left or not span.labels:
                 base.spans.append(LabelledSpan(places[start], places[end - 1] + 1, "", left))
                 continue
-        tokens = lesser.char_span(span.start, span.end, alignment_mode="expand")
+        tokens = lesser.char_span(span.start, span.end)
+        assert tokens is not None, "spans of the corpus are on token borders"
         kept = pack_labels(mine.labels) if mine is not None else NO_ENTITY
         surface = other.text[span.start : span.end]
         if span.labels and kept != UNKNOWN:

@@ -1,12 +1,14 @@
-"""Documents on disk: folders of DocBin shards that plain spaCy tools read too."""
+"""Documents on disk: folders of DocBin shards that plain spaCy tools read too, and their rows as columns."""
 
 import struct
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from spacy.strings import StringStore, get_string_id
+from spacy.strings import get_string_id
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from srsly.msgpack import Packer, unpackb
@@ -16,6 +18,10 @@ from ner11.pipeline.scoring import AMBIGUOUS
 
 SHARD_SIZE = 5000
 ATTRIBUTES = ["ENT_IOB", "ENT_TYPE"]
+_COLUMNS = DocBin(attrs=ATTRIBUTES).attrs  # spaCy puts ORTH before them
+_FLAGS = {"has_unknown_spaces": False}
+# Rows are written twice on their way through convert and merge, and read a few times: a faster level of compression pays.
+_COMPRESSION = 1
 
 # srsly looks for extensions among all installed packages whenever it makes a packer: longer than everything else that is
 # done to a document. One packer serves them all.
@@ -27,55 +33,6 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / f"{number:04}.spacy"
 
 
-class Shard:
-    """Documents of one DocBin file, as rows that can be moved without building `Doc` objects.
-
-    Args:
-        bin_: An opened file; empty for a shard to be filled.
-    """
-
-    def __init__(self, bin_: DocBin | None = None) -> None:
-        self.bin = bin_ or DocBin(attrs=ATTRIBUTES, store_user_data=True)
-
-    def __len__(self) -> int:
-        return len(self.bin)
-
-    def add(self, array: np.ndarray, spaces: np.ndarray, spans: bytes, user_data: bytes) -> None:
-        """Add a document.
-
-        Args:
-            array: ORTH, ENT_IOB and ENT_TYPE of every token: (tokens, 3), uint64.
-            spaces: Whether a blank follows each token: (tokens, 1), bool.
-            spans: Span groups, as `Doc.spans.to_bytes` gives them; empty if there are none.
-            user_data: The document's user data in msgpack.
-        """
-        self.bin.tokens.append(array)
-        self.bin.spaces.append(spaces)
-        self.bin.flags.append({"has_unknown_spaces": False})
-        self.bin.cats.append({})
-        self.bin.span_groups.append(spans)
-        self.bin.user_data.append(user_data)
-
-    def row(self, i: int) -> tuple[np.ndarray, np.ndarray, bytes, bytes]:
-        """Give what `add` takes of document `i`."""
-        return self.bin.tokens[i], self.bin.spaces[i], self.bin.span_groups[i], self.bin.user_data[i]
-
-    def add_strings(self, strings: StringStore, labels: Iterable[str] = ()) -> None:
-        """Put the words and labels of all documents into the shard, looked up by their hashes.
-
-        Args:
-            strings: Knows them all.
-            labels: Labels that stand in span groups only.
-        """
-        hashes = np.unique(np.concatenate([array[:, [0, 2]] for array in self.bin.tokens])) if self.bin.tokens else []
-        self.bin.strings.update(strings[int(hash_)] for hash_ in hashes if hash_)
-        self.bin.strings.update(labels)
-
-    def write(self, path: Path) -> None:
-        """Write the file. Raises OSError if the disk is full or the folder cannot be written."""
-        path.write_bytes(self.bin.to_bytes())
-
-
 def pack(data: dict[str, Any]) -> bytes:
     """Serialize user data as a DocBin does."""
     return bytes(_packer.pack(data))
@@ -83,8 +40,8 @@ def pack(data: dict[str, Any]) -> bytes:
 
 def unpack(data: bytes) -> dict[Any, Any]:
     """Restore what `pack` serialized."""
-    # With a hook of its own srsly looks for no extensions; user data needs none.
-    return unpackb(data, raw=False, use_list=False, object_pairs_hook=dict)  # type: ignore[no-any-return]
+    # With a hook of its own srsly looks for no extensions; corpus files need none.
+    return dict(unpackb(data, raw=False, use_list=False, object_pairs_hook=dict))
 
 
 _SPAN = struct.Struct(">QQQllll")
@@ -107,45 +64,106 @@ def span_labels(spans: bytes) -> list[int]:
     return [_SPAN.unpack(span)[2] for group in (unpack(spans) if spans else ()) for span in unpack(group)["spans"]]
 
 
-def write_shards(docs: Iterable[Doc], folder: Path) -> int:
-    """Write documents as shards of at most 5,000 each, consumed as a stream.
+def _damaged(path: Path, error: Exception) -> Ner11Error:
+    return Ner11Error(f"damaged corpus file ({type(error).__name__})", where=path, fix="Run convert and merge again")
 
-    Returns:
-        The number of documents.
 
-    Raises:
-        OSError: If the disk is full or the folder cannot be written.
+@dataclass
+class Rows:
+    """Documents as the columns of a DocBin file: moved by the thousand without building `Doc` objects.
+
+    Attributes:
+        lengths: Tokens of each document: (documents,), int32.
+        tokens: ORTH, ENT_IOB and ENT_TYPE of all tokens, document after document: (tokens, 3), uint64.
+        spaces: Whether a blank follows each token: (tokens,), bool.
+        spans: Span groups of each document, as `Doc.spans.to_bytes` gives them; empty if there are none.
+        user_data: User data of each document in msgpack.
+        strings: Words and labels.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    count = 0
-    bin_ = DocBin(attrs=ATTRIBUTES, store_user_data=True)
-    for doc in docs:
-        bin_.add(doc)
-        count += 1
-        if len(bin_) == SHARD_SIZE:
-            bin_.to_disk(shard_path(folder, count // SHARD_SIZE - 1))
-            bin_ = DocBin(attrs=ATTRIBUTES, store_user_data=True)
-    if len(bin_):
-        bin_.to_disk(shard_path(folder, count // SHARD_SIZE))
-    return count
+
+    lengths: np.ndarray
+    tokens: np.ndarray
+    spaces: np.ndarray
+    spans: list[bytes]
+    user_data: list[bytes]
+    strings: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, rows: np.ndarray) -> "Rows":
+        """Give some documents, in the order of their positions; the strings stay all."""
+        lengths = self.lengths[rows]
+        ends = np.cumsum(lengths)
+        begins = (np.cumsum(self.lengths) - self.lengths)[rows]
+        picked = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - (ends - lengths), lengths)
+        positions = rows.tolist()
+        spans, user_data = [self.spans[i] for i in positions], [self.user_data[i] for i in positions]
+        return Rows(lengths, self.tokens[picked], self.spaces[picked], spans, user_data, self.strings)
+
+    @classmethod
+    def join(cls, parts: Sequence["Rows"]) -> "Rows":
+        """Put documents after one another; there must be at least one part."""
+        return cls(
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([part.spaces for part in parts]),
+            [spans for part in parts for spans in part.spans],
+            [data for part in parts for data in part.user_data],
+            set().union(*(part.strings for part in parts)),
+        )
+
+    def write(self, path: Path) -> None:
+        """Write a DocBin file. Raises OSError if the disk is full or the folder cannot be written."""
+        content = {
+            "version": "0.1",
+            "attrs": _COLUMNS,
+            "tokens": self.tokens.tobytes(),
+            "spaces": self.spaces.tobytes(),
+            "lengths": self.lengths.astype(np.int32).tobytes(),
+            "strings": sorted(self.strings),
+            "cats": [{}] * len(self),
+            "flags": [_FLAGS] * len(self),
+            "span_groups": self.spans,
+            "user_data": self.user_data,
+        }
+        path.write_bytes(zlib.compress(_packer.pack(content), _COMPRESSION))
+
+    @classmethod
+    def read(cls, path: Path) -> "Rows":
+        """Read a DocBin file that `write` wrote.
+
+        Raises:
+            Ner11Error: If the file is damaged.
+        """
+        try:
+            found = unpack(zlib.decompress(path.read_bytes()))
+            return cls(
+                np.frombuffer(found["lengths"], dtype=np.int32),
+                np.frombuffer(found["tokens"], dtype=np.uint64).reshape(-1, len(_COLUMNS)),
+                np.frombuffer(found["spaces"], dtype=bool),
+                list(found["span_groups"]),
+                list(found["user_data"]),
+                set(found["strings"]),
+            )
+        except Exception as e:
+            # zlib, msgpack and numpy each raise their own kind for a damaged file.
+            raise _damaged(path, e) from e
+
+    def to_doc(self, row: int, vocab: Vocab) -> Doc:
+        """Build one document; the vocabulary must know its strings."""
+        one = self.take(np.array([row]))
+        bin_ = DocBin(attrs=ATTRIBUTES)
+        bin_.tokens, bin_.spaces = [one.tokens], [one.spaces.reshape(-1, 1)]
+        bin_.flags, bin_.cats, bin_.span_groups = [_FLAGS], [{}], one.spans
+        doc: Doc = next(bin_.get_docs(vocab))
+        doc.user_data.update(unpack(one.user_data[0]))
+        return doc
 
 
 def list_shards(folder: Path) -> list[Path]:
     """List the shards of a folder in order."""
     return sorted(folder.glob("*.spacy"), key=lambda path: (len(path.name), path.name))
-
-
-def open_shard(path: Path) -> DocBin:
-    """Open a shard.
-
-    Raises:
-        Ner11Error: If the file is damaged.
-    """
-    try:
-        return DocBin().from_disk(path)
-    except Exception as e:
-        # zlib, msgpack and spaCy each raise their own kind for a damaged file.
-        raise Ner11Error(f"damaged corpus file ({type(e).__name__})", where=path, fix="Run convert and merge again") from e
 
 
 def read_shard(path: Path, vocab: Vocab) -> list[Doc]:
@@ -154,15 +172,16 @@ def read_shard(path: Path, vocab: Vocab) -> list[Doc]:
     Raises:
         Ner11Error: If the file is damaged.
     """
-    bin_ = open_shard(path)
     try:
+        bin_ = DocBin().from_disk(path)
         packed, bin_.user_data = bin_.user_data, []
         docs = list(bin_.get_docs(vocab))
         for doc, user_data in zip(docs, packed, strict=False):
-            doc.user_data.update(unpack(user_data))
+            doc.user_data.update(unpack(user_data or b""))
         return docs
     except Exception as e:
-        raise Ner11Error(f"damaged corpus file ({type(e).__name__})", where=path, fix="Run convert and merge again") from e
+        # zlib, msgpack and spaCy each raise their own kind for a damaged file.
+        raise _damaged(path, e) from e
 
 
 def read_docs(folder: Path, vocab: Vocab) -> Iterator[Doc]:

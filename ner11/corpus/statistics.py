@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from spacy.strings import hash_string
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
 from ner11.annotation import SEPARATOR, UNKNOWN
@@ -54,7 +54,7 @@ class SplitStatistics:
         for span in doc.ents:
             self.entity_tokens += len(span)
             self.spans[span.label_] += 1
-            self.surfaces[span.label_][hash_string(span.text.casefold())] += 1
+            self.surfaces[span.label_][get_string_id(span.text.casefold())] += 1
         for span in unclear:
             self.ambiguous[span.label_] += 1
 
@@ -103,7 +103,9 @@ def summarize(splits: dict[str, SplitStatistics]) -> dict[str, Any]:
     for split, counts in splits.items():
         total, most = counts.spans.total(), max(counts.spans.values(), default=0)
         labels = {}
-        for label in sorted({*counts.spans, *(name for key in counts.ambiguous if key != UNKNOWN for name in key.split(SEPARATOR))}):
+        for label in sorted(
+            {*counts.spans, *(name for key in counts.ambiguous if key != UNKNOWN for name in key.split(SEPARATOR))}
+        ):
             spans = counts.spans[label]
             row: dict[str, Any] = {
                 "spans": spans,

@@ -54,7 +54,9 @@ def _add_line(annotated: AnnotatedText, line: Line) -> None:
 def _read_document(folder: Path, names: list[str]) -> AnnotatedText:
     """Read files with the same text as one text with the spans of all."""
     file = folder / f"{names[0]}.txt"
-    annotated = read_text(file) if file.is_file() else AnnotatedText("", where=str(folder / f"{names[0]}.ann"), damage="no .txt file")
+    annotated = (
+        read_text(file) if file.is_file() else AnnotatedText("", where=str(folder / f"{names[0]}.ann"), damage="no .txt file")
+    )
     for name in names:
         annotation = folder / f"{name}.ann"
         try:

@@ -66,7 +66,7 @@ def _decode_block(number: int, block: bytes) -> Iterator[Line]:
     lines = text.split("\n")
     if "\r" in text:
         lines = [line.removesuffix("\r") for line in lines]
-    return map(_make_line, zip(count(number), lines, repeat("")))  # noqa: B905  (endless)
+    return map(_make_line, zip(count(number), lines, repeat("")))
 
 
 def read_lines(path: Path) -> Iterator[Line]:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from spacy.tokens import DocBin
 
 from ner11.annotation import AnnotatedText
-from ner11.corpus import convert, merge
+from ner11.corpus import convert, moving
 from ner11.corpus.convert import Batch, BatchConverter
+from ner11.corpus.shards import ATTRIBUTES
 from ner11.datasets import Dataset
 from ner11.ledger import Ledger
 from ner11.readers.inline import parse_inline
@@ -26,7 +28,7 @@ SPLITS = ("train", "dev", "test")
 
 @pytest.fixture(autouse=True)
 def two_workers(monkeypatch):
-    for module in (convert, merge):
+    for module in (convert, moving):
         monkeypatch.setattr(module, "count_workers", lambda: 2)
 
 
@@ -45,6 +47,12 @@ def make_dataset(name="toy", **settings):
             **settings,
         }
     )
+
+
+def write_shards(docs, folder):
+    """Write documents as the one shard of a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    DocBin(attrs=ATTRIBUTES, store_user_data=True, docs=docs).to_disk(folder / "0000.spacy")
 
 
 def put(out, name, splits, **settings) -> Ledger:

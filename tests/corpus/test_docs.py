@@ -1,5 +1,7 @@
 import random
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import spacy
@@ -9,8 +11,8 @@ from spacy.tokens import DocBin, Span
 from spacy.vocab import Vocab
 
 from ner11.annotation import AnnotatedText, LabelledSpan
-from ner11.corpus.docs import OFF_BORDERS, OVERLAP, TO_BORDERS, TokenBorders, split_long, tag, tag_text
-from ner11.corpus.shards import Shard, pack, pack_spans
+from ner11.corpus.docs import OFF_BORDERS, OVERLAP, TO_BORDERS, TokenBorders, split_long, tag, tag_text, to_rows
+from ner11.corpus.shards import pack_spans
 from ner11.ledger import Ledger
 from tests.readers.fuzz import FUZZ
 
@@ -32,10 +34,10 @@ def outcomes(ledger):
 
 def to_doc(made):
     """Read a tagged document back as plain spaCy does."""
-    shard = Shard()
-    shard.add(made.array, made.spaces, pack_spans(made.unclear), pack({}))
-    shard.add_strings(made.doc.vocab.strings, [one[-1] for one in made.unclear])
-    (doc,) = DocBin().from_bytes(shard.bin.to_bytes()).get_docs(Vocab())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.spacy"
+        to_rows([made]).write(path)
+        (doc,) = DocBin().from_disk(path).get_docs(Vocab())
     return doc
 
 
@@ -233,7 +235,7 @@ def tagged(text, *, split="train", max_tokens=3, long_texts="split"):
 def test_every_text_has_one_outcome(split, long_texts, text, damage, reason):
     spans = [LabelledSpan(0, 3, "X", A), LabelledSpan(0, 3, "Y", B)]
     docs, ledger = tagged(AnnotatedText(text, spans, source="s", damage=damage, coverage=AB), split=split, long_texts=long_texts)
-    assert [made.doc.text for made in docs] == ([] if reason else [text])
+    assert [made.text.text for made in docs] == ([] if reason else [text])
     assert ledger.read == Counter({("s", split, "X"): 1, ("s", split, "Y"): 1})
     assert ledger.texts == Counter({("s", split, "dropped" if reason else "kept", reason): 1})
     if reason:
@@ -253,7 +255,12 @@ LONG = "Ann left. Lee St. Clair sat down. Then rain\nfell on Oslo! It ended"
 def test_a_long_text_is_cut_at_sentence_ends_and_line_breaks():
     text = AnnotatedText(LONG, [span(LONG, "Oslo", A), span(LONG, "Ann", B)], line=5, group="g", coverage=AB)
     docs, ledger = tagged(text, max_tokens=6)
-    assert [made.doc.text for made in docs] == ["Ann left. ", "Lee St. Clair sat down. ", "Then rain\n", "fell on Oslo! It ended"]
+    assert [made.text.text for made in docs] == [
+        "Ann left. ",
+        "Lee St. Clair sat down. ",
+        "Then rain\n",
+        "fell on Oslo! It ended",
+    ]
     assert [made.text.line for made in docs] == [5, 5, 5, 6]
     assert {made.text.group for made in docs} == {"g"} and {made.text.coverage for made in docs} == {AB}
     assert [ents(to_doc(made)) for made in docs] == [[("Ann", "B")], [], [], [("Oslo", "A")]]

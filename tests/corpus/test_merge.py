@@ -6,7 +6,7 @@ import pytest
 import spacy
 from spacy.training import Corpus
 
-from ner11.corpus import merge as module
+from ner11.corpus import moving as module
 from ner11.corpus.index import index_path, text_key
 from ner11.corpus.merge import merge
 from ner11.corpus.shards import list_shards, read_docs, shard_path

@@ -7,8 +7,8 @@ from spacy.tokens import Span
 
 from ner11.corpus import shards
 from ner11.corpus.reader import WeightedCorpus
-from ner11.corpus.shards import write_shards
 from ner11.errors import Ner11Error
+from tests.corpus.conftest import write_shards
 
 NLP = spacy.blank("en")
 ALL = [f"text {i}" for i in range(20)]

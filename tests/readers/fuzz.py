@@ -7,10 +7,10 @@ from ner11.annotation import AnnotatedText
 from ner11.errors import Ner11Error
 from ner11.ledger import OUTCOMES
 
-FUZZ = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+FUZZ = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_JUNK = st.sampled_from(
+    [b"\0", b"\n", b"\r\n", b"\xff", b"\xef\xbb\xbf", b'"', b"{", b"]", b"\t", b",", b"\\", b"-1", b"9" * 30, b"\xf0\x9f\x98\x80"]
 )
-_JUNK = st.sampled_from([b"\0", b"\n", b"\r\n", b"\xff", b"\xef\xbb\xbf", b'"', b"{", b"]", b"\t", b",", b"\\", b"-1", b"9" * 30, b"\xf0\x9f\x98\x80"])
 _EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 6), st.one_of(st.just(b""), _JUNK)), max_size=4)
 
 

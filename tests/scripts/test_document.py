@@ -23,7 +23,13 @@ SIZE = {"seconds": 2.0, "cpu_seconds": 3.0, "peak_mib": 100.4}
 HARMONIZE = {
     "cores": 2,
     "sizes": [
-        {"texts": 1000, "convert": SIZE, "merge": {**SIZE, "peak_mib": 200.6}, "texts_per_second": 250.0, "texts_per_core_second": 166.7}
+        {
+            "texts": 1000,
+            "convert": SIZE,
+            "merge": {**SIZE, "peak_mib": 200.6},
+            "texts_per_second": 250.0,
+            "texts_per_core_second": 166.7,
+        }
     ],
 }
 RESULTS = {"full": FULL, "harmonize": HARMONIZE}

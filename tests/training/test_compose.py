@@ -4,7 +4,6 @@ import pytest
 import spacy
 from spacy.tokens import Span
 
-from ner11.corpus.shards import write_shards
 from ner11.errors import Ner11Error
 from ner11.training.compose import (
     Wishes,
@@ -16,6 +15,7 @@ from ner11.training.compose import (
 )
 from ner11.training.encoder import Encoder, resolve_encoder
 from ner11.training.hardware import Device
+from tests.corpus.conftest import write_shards
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CPU = Device(-1, "CPU", 0, "no GPU")

@@ -7,13 +7,13 @@ import torch
 from spacy.tokens import Span
 from spacy.util import load_config
 
-from ner11.corpus.shards import write_shards
 from ner11.errors import Ner11Error
 from ner11.training import loop
 from ner11.training.compose import Wishes, compose
 from ner11.training.encoder import resolve_encoder
 from ner11.training.hardware import Device
 from ner11.training.loop import is_out_of_patience, train
+from tests.corpus.conftest import write_shards
 from tests.training.test_compose import CONFIGS
 
 CPU = Device(-1, "CPU", 0, "no GPU")
