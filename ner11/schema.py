@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import srsly
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -165,11 +165,12 @@ def load_yaml(path: Path, model: type[T]) -> T:
 def yaml_line(path: Path, keys: Sequence[str | int]) -> int:
     """Find the line of a YAML file at which a key stands; the nearest one above it where the key is not there itself."""
     with path.open(encoding="utf8") as file:
-        node = ruamel_yaml.YAML(typ="rt").load(file)
+        node: Any = ruamel_yaml.YAML(typ="rt").load(file)
     line = 0
     for key in keys:
         try:
-            line = node.lc.key(key)[0] if isinstance(node, dict) else node.lc.item(key)[0]
+            places = node.lc
+            line = places.key(key)[0] if isinstance(node, dict) else places.item(key)[0]
             node = node[key]
         except (KeyError, IndexError, TypeError, AttributeError):
             break

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from spacy.lang.en import English
 from spacy.language import create_tokenizer
 from spacy.strings import get_string_id
+from spacy.tokenizer import Tokenizer
 from spacy.vocab import create_vocab
 
 from ner11.annotation import AnnotatedText
-from ner11.corpus.docs import TaggedDoc, Tokenizer, tag_text, to_rows
+from ner11.corpus.docs import TaggedDoc, tag_text, to_rows
 from ner11.corpus.index import write_index
 from ner11.corpus.shards import SHARD_SIZE, shard_path
 from ner11.corpus.workers import count_workers, ignore_interrupts
@@ -32,6 +33,7 @@ from ner11.schema import Schema, first_problem
 
 SHARD_CHARACTERS = 4_000_000
 _CACHED_WORDS = 200_000
+_KNOWN_WORDS = 500_000  # a vocabulary never forgets a word, and a large corpus has no end of hashes and addresses
 
 
 @dataclass
@@ -92,8 +94,11 @@ class BatchConverter:
 
     def __init__(self, schema: Schema, out: Path, *, strict: bool = False, silver: SilverSource | None = None) -> None:
         self._schema, self._out, self._strict, self._silver = schema, out, strict, silver
+        self._start()
+
+    def _start(self) -> None:
         self._tokenizer = make_tokenizer()
-        self._matcher = GazetteerMatcher(silver.entities, self._tokenizer) if silver else None
+        self._matcher = GazetteerMatcher(self._silver.entities, self._tokenizer) if self._silver else None
 
     def __call__(self, batch: Batch) -> Converted:
         """Harmonize, tokenize and write the texts of a batch.
@@ -101,6 +106,8 @@ class BatchConverter:
         Raises:
             Ner11Error: If a node of the map is unknown; with `strict`, for the first damaged record.
         """
+        if len(self._tokenizer.vocab.strings) > _KNOWN_WORDS:
+            self._start()
         ledger, harmonizer = Ledger(), Harmonizer(batch.dataset, self._schema)
         docs: list[TaggedDoc] = []
         found: list[TaggedDoc] = []
@@ -112,6 +119,8 @@ class BatchConverter:
                 docs.extend(self._tag(harmonizer(text), batch, ledger))
                 if self._matcher and batch.split == "train" and not text.damage:
                     found.extend(self._find(text, batch, ledger))
+            except Ner11Error:
+                raise
             except Exception as e:
                 # A defect must name the record it fell over: among a million texts it could not be found again.
                 raise Ner11Error(

@@ -14,8 +14,6 @@ from ner11.corpus.shards import Rows, pack, pack_spans
 from ner11.ledger import EXAMPLES, Ledger, SpanKey
 from ner11.pipeline.scoring import COVERAGE
 
-Tokenizer = Callable[[str], Doc]
-
 OVERLAP = "overlaps a longer span"
 OFF_BORDERS = "not on token borders"
 TO_BORDERS = "by punctuation, to token borders"
@@ -213,7 +211,7 @@ def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[Annot
 
 
 def tag_text(
-    text: AnnotatedText, *, split: str, make_doc: Tokenizer, max_tokens: int, long_texts: str, ledger: Ledger
+    text: AnnotatedText, *, split: str, make_doc: Callable[[str], Doc], max_tokens: int, long_texts: str, ledger: Ledger
 ) -> Iterator[TaggedDoc]:
     """Turn a harmonized text into tagged documents: one, several if it is split, none if it is left out.
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,12 @@ def normal_word(token: str) -> str:
     return "".join(_WORD.findall(token.casefold().translate(_DIGITS)))
 
 
+@lru_cache(100_000)
+def _hash_word(token: str) -> int:
+    word = normal_word(token)
+    return int(get_string_id(word)) if word else 0
+
+
 def _min_hash(items: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Give the MinHash signatures of sets that stand one after the other: (sets, 64), uint32."""
     digests: list[list[int]] = []
@@ -67,8 +74,7 @@ def sign(tokens: np.ndarray, lengths: np.ndarray, strings: StringStore) -> tuple
         fewer than eight words.
     """
     unique, inverse = np.unique(tokens, return_inverse=True)
-    normal = [normal_word(strings[hash_]) for hash_ in unique.tolist()]
-    words = np.array([get_string_id(word) if word else 0 for word in normal], dtype=np.uint64)[inverse]
+    words = np.array([_hash_word(strings[hash_]) for hash_ in unique.tolist()], dtype=np.uint64)[inverse]
     owners = np.repeat(np.arange(len(lengths)), lengths)[words != 0]
     words = words[words != 0]
     counts = np.bincount(owners, minlength=len(lengths))
@@ -78,8 +84,9 @@ def sign(tokens: np.ndarray, lengths: np.ndarray, strings: StringStore) -> tuple
     items, owners = np.concatenate([words, pairs]), np.concatenate([owners, owners[:-1][neighbors]])
     order = np.argsort(owners, kind="stable")
     order = order[long[owners[order]]]
-    offsets = np.concatenate([[0], np.cumsum(np.where(long, 2 * counts - 1, 0))]).astype(np.uint64)
-    signatures = _min_hash(items[order], offsets)
+    offsets = np.concatenate([[0], np.cumsum(2 * counts[long] - 1)]).astype(np.uint64)
+    signatures = np.zeros((len(lengths), PERMUTATIONS), dtype=np.uint32)
+    signatures[long] = _min_hash(items[order], offsets)
     banded = signatures.reshape(len(lengths), BANDS, _ROWS).astype(np.uint64)
     bands = (banded * _MIX).sum(axis=2, dtype=np.uint64) ^ np.arange(BANDS, dtype=np.uint64)
     bands[~long] = 0

@@ -79,6 +79,7 @@ class _Piece:
     place: np.ndarray
     lesser: np.ndarray
     rows: Rows
+    labels: set[str]
 
 
 def move(moves: dict[str, list[Move]], sizes: dict[str, int], out: Path) -> dict[str, Moved]:
@@ -124,18 +125,21 @@ def _scatter(one: Move, file: Path) -> None:
     if len(keys) != len(rows):
         raise Ner11Error(f"{len(rows)} texts, {len(keys)} in its index", where=one.shard, fix="Run convert again")
     names = {get_string_id(string): string for string in rows.strings}
+    labels = {*group_labels.tolist(), *(names[label] for label in np.unique(rows.tokens[:, 2]).tolist() if label)}
     order = np.argsort(one.place, kind="stable")
     place, target = one.place[order], one.place[order] // SHARD_SIZE
     ordered = rows.take(one.row[order])
+    unique, word = np.unique(ordered.tokens[:, 0], return_inverse=True)
+    words = np.array([names[hash_] for hash_ in unique.tolist()], dtype=object)
+    ends = np.concatenate([[0], np.cumsum(ordered.lengths)])
     bounds = [0, *(np.flatnonzero(np.diff(target)) + 1).tolist(), len(order)]
     offsets = {}
     with file.open("wb") as opened:
         for begin, end in pairwise(bounds) if len(order) else ():
             part = ordered.take(np.arange(begin, end))
-            hashes = np.unique(part.tokens[:, [0, 2]]).tolist()
-            part.strings = {*(names[hash_] for hash_ in hashes if hash_), *group_labels.tolist()}
+            part.strings = {*words[np.unique(word[ends[begin] : ends[end]])].tolist(), *labels}
             chosen = order[begin:end]
-            piece = _Piece(one.source, one.document[chosen], place[begin:end] % SHARD_SIZE, one.lesser[chosen], part)
+            piece = _Piece(one.source, one.document[chosen], place[begin:end] % SHARD_SIZE, one.lesser[chosen], part, labels)
             offsets[int(target[begin])] = opened.tell()
             pickle.dump(piece, opened, protocol=5)
     file.with_suffix(".offsets").write_bytes(pickle.dumps(offsets))
@@ -160,6 +164,7 @@ def _gather(files: Sequence[Path], number: int, split: str, path: Path) -> Moved
     place = np.concatenate([piece.place for piece in pieces])
     lesser = np.concatenate([piece.lesser for piece in pieces])
     source = np.repeat(np.arange(len(pieces)), [len(piece.rows) for piece in pieces])
+    found: dict[int, Rows] = {}
     if lesser.any():
         document = np.concatenate([piece.document for piece in pieces])
         found = _merge_rows(rows, place, lesser, document, split, result)
@@ -173,7 +178,8 @@ def _gather(files: Sequence[Path], number: int, split: str, path: Path) -> Moved
     stays = np.flatnonzero(~gone)
     order = stays[np.argsort(place[stays])]
     rows = rows.take(order)
-    _count(rows, [piece.source for piece in pieces], source[order], result)
+    labels = set().union(*(piece.labels for piece in pieces), *(new.strings for new in found.values()))
+    _count(rows, labels, [piece.source for piece in pieces], source[order], result)
     rows.write(path)
     return result
 
@@ -210,15 +216,15 @@ def _merge_rows(
     return merged
 
 
-def _count(rows: Rows, sources: list[str], source: np.ndarray, result: Moved) -> None:
-    names = {get_string_id(string): string for string in rows.strings}
+def _count(rows: Rows, labels: set[str], sources: list[str], source: np.ndarray, result: Moved) -> None:
+    names = {get_string_id(label): label for label in labels}
     for i, count in zip(*np.unique(source, return_counts=True), strict=True):
         result.texts[sources[i]] += int(count)
     begins = np.flatnonzero(rows.tokens[:, 1] == _BEGIN)
     owners = np.repeat(source, rows.lengths)[begins]
     for i in np.unique(owners):
-        labels, counts = np.unique(rows.tokens[begins[owners == i], 2], return_counts=True)
-        for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+        found, counts = np.unique(rows.tokens[begins[owners == i], 2], return_counts=True)
+        for label, count in zip(found.tolist(), counts.tolist(), strict=True):
             result.spans[sources[i], names[label]] += count
     for i, spans in enumerate(rows.spans):
         for label in span_labels(spans) if spans else ():

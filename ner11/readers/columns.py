@@ -1,6 +1,7 @@
 """CoNLL-style columns: one token a line, a blank line after each sentence, tags in one or more columns."""
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -125,6 +126,8 @@ def read_columns(
     tokens: list[str] = []
     layers: list[list[str]] = [[] for _ in tag_columns]
     first_line, document, name, damage = 1, 0, "", ""
+    plain = not (pattern or comment or document_mark) and len(tag_columns) == 1
+    most = columns or sys.maxsize
 
     def sentence() -> AnnotatedText:
         nonlocal tokens, layers, damage
@@ -135,6 +138,18 @@ def read_columns(
         return text
 
     for number, line, broken in read_lines(path):
+        if plain and not broken:  # nearly all lines: one token with its tag, or the end of a sentence
+            row = line.split(cut)
+            if needed <= len(row) <= most and row[token_column].strip():
+                if not tokens:
+                    first_line = number
+                tokens.append(row[token_column])
+                layers[0].append(row[tag_columns[0]].strip())
+                continue
+            if not line:
+                if tokens:
+                    yield sentence()
+                continue
         if broken:
             if not tokens:
                 first_line = number
@@ -165,7 +180,7 @@ def read_columns(
             if not tokens:
                 first_line = number
             tokens.append(token)
-            trusted = len(row) >= needed and (columns is None or len(row) <= columns)
+            trusted = needed <= len(row) <= most
             for column, tags in zip(tag_columns, layers, strict=True):
                 tags.append(row[column].strip() if trusted else "" if len(row) < needed else f"{len(row)} columns")
     if tokens:

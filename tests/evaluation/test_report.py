@@ -15,7 +15,7 @@ COMPARISON = Comparison(hits=[(0, 1, "TOOL")] * 3, spurious=[(2, 3, "TOOL")], mi
 def render(tmp_path):
     """Gives the text of a report, one string a table row or other line, and its source."""
 
-    def render(source="gold", gates=(), outcomes=(), removed=(), model="en_toy"):
+    def render(source="gold", gates=(), ledger=None, model="en_toy", page="index.html", statistics=None):
         scores = {"texts": 7, "words": 123, **summarize([COMPARISON])}
         metrics = {
             "model": {"name": model, "version": "1.2.3", "encoder": "minilm", "head": "transition"},
@@ -25,9 +25,9 @@ def render(tmp_path):
             "gates_file": "gates/demo.csv",
         }
         metrics["gates"] = [check_gate(gate, metrics).to_dict() for gate in gates]
-        path = tmp_path / "report" / "index.html"
-        write_report(path, metrics=metrics, ledger={"outcomes": list(outcomes), "removed": list(removed)})
-        html = path.read_text(encoding="utf8")
+        rows = {"spans": [], "texts": [], "problems": [], "leaks": [], "conflicts": 0, **(ledger or {})}
+        write_report(tmp_path / "report", metrics=metrics, ledger=rows, statistics=statistics)
+        html = (tmp_path / "report" / page).read_text(encoding="utf8")
         cells = re.sub(r"</t[dh]><t[dh][^>]*>", " | ", html)
         return [" ".join(line.split()) for line in re.sub(r"<[^>]*>", "", cells).splitlines() if line.strip()], html
 
@@ -58,37 +58,79 @@ def test_no_gates_are_said_so(render):
     assert "No gates are set." in render()[0]
 
 
-def test_the_corpus_is_accounted_for(render):
-    removed = [{"split": "train", "source": "b", "reason": "also in test of gold", "texts": 2, "spans": 9}]
-    lines, _ = render(outcomes=[("b", "widened", "by '.'", 4)], removed=removed)
-    assert "b | widened | by &#39;.&#39; | 4" in lines
-    assert "train | b | also in test of gold | 2 | 9" in lines
+def span_row(count, outcome="kept", **fields):
+    return {"source": "b", "split": "train", "label": "X", "outcome": outcome, "reason": "", "count": count, **fields}
 
 
-def test_nothing_removed_is_said_so(render):
-    assert "none" in render()[0]
+LEDGER = {
+    "spans": [span_row(4), span_row(3, "unknown", reason="no tag", examples=["f:3: Kyi"]), span_row(2, source="c")],
+    "texts": [{"source": "b", "split": "dev", "outcome": "dropped", "reason": "empty text", "count": 5, "examples": ["f:9"]}],
+    "problems": [{"source": "b", "split": "dev", "problem": "a damaged tag", "count": 6}],
+    "leaks": [{"test": "b", "source": "c", "split": "train", "same": 7, "nearly": 1}],
+    "conflicts": 8,
+}
+
+
+def test_the_corpus_page_adds_up(render):
+    lines, _ = render(ledger=LEDGER, page="corpus.html")
+    assert "source | read | kept | unknown" in lines
+    assert "b | 7 | 4 | 3" in lines and "c | 2 | 2 |" in lines
+    assert "X | train | unknown | no tag | 3 | f:3: Kyi" in lines
+    assert "b | dev | dropped | empty text | 5 | f:9" in lines
+    assert "b | dev | a damaged tag | 6 |" in lines
+    assert "b | train of c | 7 | 1" in lines
+    assert any(line.startswith("8 conflicts") for line in lines)
+
+
+def test_the_report_leads_to_the_corpus(render):
+    lines, html = render(ledger=LEDGER)
+    assert any(line.startswith("9 annotated spans were read from 2 data sets") for line in lines)
+    assert 'href="corpus.html"' in html
+
+
+def test_statistics_are_shown_by_split(render):
+    label = {"spans": 9, "surfaces": 5, "ambiguous": 1.5, "share": 0.25, "imbalance": 3.0, "unseen": 0.5}
+    part = {
+        "texts": 10,
+        "tokens": 90,
+        "texts_without_entity": 2,
+        "entity_tokens": 0.125,
+        "length_in_tokens": {"p50": 8, "max": 20},
+        "length_in_pieces": {},
+        "labels": {"X": label},
+    }
+    lines, _ = render(page="corpus.html", statistics={"test": part})
+    assert "test: 10 texts, 90 tokens" in lines
+    assert "X | 9 | 5 | 1.5 | 25.0 | 3.0 | 50.0" in lines
+    assert any("tokens a text: p50 8, max 20" in line for line in lines)
+
+
+def test_nothing_found_is_said_so(render):
+    lines, _ = render(page="corpus.html")
+    assert "nothing" in lines and "none" in lines
 
 
 EVIL = "<script>alert('x')</script>&"
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("page", "content"),
     [
-        {"source": EVIL},
-        {"model": EVIL},
-        {"gates": [Gate(EVIL, EVIL, "f1", 0.5, 1)]},
-        {"outcomes": [(EVIL, "kept", EVIL, 1)]},
-        {"removed": [{"split": "train", "source": EVIL, "reason": EVIL, "texts": 1, "spans": 1}]},
+        ("index.html", {"source": EVIL}),
+        ("index.html", {"model": EVIL}),
+        ("index.html", {"gates": [Gate(EVIL, EVIL, "f1", 0.5, 1)]}),
+        ("corpus.html", {"ledger": {"spans": [span_row(1, source=EVIL)]}}),
+        ("corpus.html", {"ledger": {"spans": [span_row(1, label=EVIL, examples=[EVIL])]}}),
+        ("corpus.html", {"ledger": {"problems": [{"source": EVIL, "split": "dev", "problem": EVIL, "count": 6}]}}),
     ],
-    ids=lambda content: next(iter(content)),
 )
-def test_text_is_escaped(render, content):
-    html = render(**content)[1]
+def test_text_is_escaped(render, page, content):
+    html = render(page=page, **content)[1]
     assert "<script" not in html and "&lt;script&gt;" in html
 
 
-def test_every_tag_is_closed(render):
+@pytest.mark.parametrize("page", ["index.html", "corpus.html"])
+def test_every_tag_is_closed(render, page):
     opened = []
 
     class Nesting(HTMLParser):
@@ -99,5 +141,5 @@ def test_every_tag_is_closed(render):
         def handle_endtag(self, tag):
             assert opened.pop() == tag
 
-    Nesting().feed(render(gates=[Gate("gold", "TOOL", "f1", 0.9, 1)])[1])
+    Nesting().feed(render(gates=[Gate("gold", "TOOL", "f1", 0.9, 1)], ledger=LEDGER, page=page)[1])
     assert not opened

@@ -106,7 +106,8 @@ def test_damaged_files_end_in_a_located_error_or_names(gazetteer, content, table
             assert e.where and e.fix
 
 
-VALID = "gazetteers: [{name: a, path: p, url: u, license: MIT, files: f, format: list, nodes: {name: %s}%s}]"
+SILVER = "silver: {weight: 0.5, labels: [MALWARE]}\n"
+VALID = SILVER + "gazetteers: [{name: a, path: p, url: u, license: MIT, files: f, format: list, nodes: {name: %s}%s}]"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,7 @@ VALID = "gazetteers: [{name: a, path: p, url: u, license: MIT, files: f, format:
         (VALID % ("MALWAR", ""), "a: unknown label 'MALWAR'. Did you mean MALWARE"),
         (VALID % ("MALWARE", ", remove: '('"), "remove: .*no regular expression"),
         (VALID % ("MALWARE", ", colour: red"), "colour: "),
+        (VALID.replace("[MALWARE]", "[WORM]") % ("MALWARE", ""), "silver: unknown label 'WORM'"),
         (
             VALID.replace("[{", "[{name: a, path: p, url: u, license: M, files: f, format: list, nodes: {name: TOOL}}, {")
             % ("TOOL", ""),

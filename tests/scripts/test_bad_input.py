@@ -144,7 +144,7 @@ def test_a_worker_that_dies_is_one_line_and_keeps_the_last_corpus(run, project, 
     before = corpus(project)
     monkeypatch.setattr("ner11.corpus.convert.tag_text", die)
     assert "assets/cyber/gold/train/0.md:1: a worker process died between here and" in the_line(run("convert"))
-    monkeypatch.setattr("ner11.corpus.merge._gather", die)
+    monkeypatch.setattr("ner11.corpus.moving._gather", die)
     assert "a worker process died" in the_line(run("merge"))
     assert corpus(project) == before
 
