@@ -20,7 +20,7 @@ from ner11.annotation import AnnotatedText
 from ner11.corpus.docs import TaggedDoc, tag_text, to_rows
 from ner11.corpus.index import write_index
 from ner11.corpus.shards import SHARD_SIZE, shard_path
-from ner11.corpus.workers import count_workers, ignore_interrupts
+from ner11.corpus.workers import collect_less_garbage, count_workers, start_worker
 from ner11.datasets import Dataset, Split
 from ner11.errors import Ner11Error
 from ner11.gazetteer.entities import Entity
@@ -232,10 +232,7 @@ _converter: BatchConverter | None = None
 
 def _start_worker(schema: Schema, out: Path, strict: bool, silver: SilverSource | None) -> None:
     global _converter
-    ignore_interrupts()
-    # Texts make no cycles; looking for some in half a million living objects costs more than reading them.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    start_worker()
     _converter = BatchConverter(schema, out, strict=strict, silver=silver)
 
 
@@ -275,6 +272,8 @@ def convert(
     ledger = Ledger()
     counts: dict[str, dict[str, int]] = {}
     workers = count_workers()
+    thresholds = gc.get_threshold()
+    collect_less_garbage()
     with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(schema, out, strict, silver)) as pool:
         try:
             for dataset in datasets:
@@ -283,6 +282,8 @@ def convert(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+        finally:
+            gc.set_threshold(*thresholds)
     ledger.check()
     return counts, ledger
 

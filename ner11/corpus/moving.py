@@ -21,7 +21,7 @@ from ner11.corpus.docs import tag, to_rows
 from ner11.corpus.index import read_index
 from ner11.corpus.intersect import intersect
 from ner11.corpus.shards import SHARD_SIZE, Rows, shard_path, span_labels
-from ner11.corpus.workers import count_workers, ignore_interrupts
+from ner11.corpus.workers import count_workers, start_worker
 from ner11.errors import Ner11Error
 from ner11.files import clear
 from ner11.ledger import Ledger
@@ -98,7 +98,7 @@ def move(moves: dict[str, list[Move]], sizes: dict[str, int], out: Path) -> dict
     """
     pieces = out / _PIECES
     pieces.mkdir(parents=True)
-    with ProcessPoolExecutor(count_workers(), initializer=ignore_interrupts) as pool:
+    with ProcessPoolExecutor(count_workers(), initializer=start_worker) as pool:
         scattered = [
             pool.submit(_scatter, one, pieces / f"{split}-{number}") for split in moves for number, one in enumerate(moves[split])
         ]

@@ -61,7 +61,7 @@ def suggest(
         tried = ", ".join(sorted(readers.get_all()))
         count = sum(len(group.files) for group in groups)
         what = f"no annotation found in {count} file{'s' * (count > 1)} (tried the readers {tried})"
-        raise Ner11Error(what, where=path, fix="Write a reader, or the entry by hand as docs/datasets.md describes")
+        raise Ner11Error(what, where=path, fix="Write a reader, or the entry by hand as docs/data.md describes")
     dataset, notes = _make_dataset(path, chosen, name=name, taken=taken, root=root)
     notes += [f"Also annotated, but other labels or another format: {part.group.folder} ({part.reading.format})" for part in rest]
     labels = read_labels(dataset, schema, root=root)
