@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from document import SECTIONS, marks, render_full, render_harmonize
+from document import SECTIONS, marks, render_corpus, render_full, render_harmonize
 
 ROOT = Path(__file__).parents[2]
 ROW = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 8}
@@ -32,7 +32,26 @@ HARMONIZE = {
         }
     ],
 }
-RESULTS = {"full": FULL, "harmonize": HARMONIZE}
+CORPUS = {
+    "toy": {
+        "spans": {"one": {"kept": 1000, "widened": 5, "unknown": 7, "removed": 2, "dropped": 1}},
+        "texts": {"one": {"kept": 90, "removed": 9, "split": 50}},
+        "leaks": [
+            {"test": "one", "split": "train", "source": "two", "same": 30, "nearly": 1},
+            {"test": "one", "split": "dev", "source": "two", "same": 3, "nearly": 1},
+        ],
+        "conflicts": 4,
+        "precision": [{"label": "X", "source": "one", "exact": 3, "precision": 0.75}],
+    }
+}
+RESULTS = {"full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS}
+
+
+def write_pages(project, between):
+    for page in {page for page, _ in SECTIONS.values()}:
+        sections = [between.join(marks(name)) for name, (where, _) in SECTIONS.items() if where == page]
+        (project / page).parent.mkdir(exist_ok=True)
+        (project / page).write_text("before\n" + "\nbetween\n".join(sections) + "\nafter\n")
 
 
 @pytest.fixture
@@ -56,8 +75,16 @@ def test_speed_and_memory_come_from_the_results():
     assert "9.0 s, 100 MiB" in render_harmonize({**HARMONIZE, "sizes": [with_peer]})
 
 
+def test_the_outcomes_add_up():
+    text = render_corpus(CORPUS)
+    assert re.search(r"\| one +\| +99 \| +1,015 \| +1,005 \| +0 \| +0 \| +7 \| +0 \| +3 \|", text)
+    assert re.search(r"\| one +\| train of two +\| +30 \| +1 \|", text) and "dev of two" not in text
+    assert re.search(r"\| X +\| one +\| +3 \| +75\.0 \|", text)
+
+
 @pytest.mark.parametrize("text", ["nothing", marks("full")[0], "".join(marks("full"))])
 def test_a_readme_without_marks_is_left_alone(run, project, results, text):
+    write_pages(project, "")
     (project / "README.md").write_text(text)
     done = run("document")
     assert done.exit_code == 1 and "result marks are missing" in done.stderr
@@ -66,23 +93,22 @@ def test_a_readme_without_marks_is_left_alone(run, project, results, text):
 
 def test_missing_results_are_named(run, project, results):
     (project / "benchmarks/results/harmonize.json").unlink()
-    (project / "README.md").write_text("".join(mark for name in SECTIONS for mark in marks(name)))
+    write_pages(project, "")
     done = run("document")
     assert done.exit_code == 1 and "benchmarks/results/harmonize.json: no results" in done.stderr
 
 
 def test_writes_between_the_marks_again_and_again(run, project, results):
-    sections = "\nbetween\n".join("\nold\n".join(marks(name)) for name in SECTIONS)
-    (project / "README.md").write_text(f"before\n{sections}\nafter\n")
+    write_pages(project, "\nold\n")
     for _ in range(2):
         assert run("document").exit_code == 0
-        text = (project / "README.md").read_text()
-        assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text and "\nbetween\n" in text
-        assert text.count("33.3") == 2 and text.count("201 MiB") == 1
+        text = "".join((project / page).read_text() for page in ("README.md", "docs/datasets.md"))
+        assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+        assert text.count("33.3") == 2 and text.count("201 MiB") == 1 and text.count("1,005") == 1
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_the_readme_shows_the_results_that_are_here(name):
-    readme = (ROOT / "README.md").read_text(encoding="utf8")
+def test_the_pages_show_the_results_that_are_here(name):
+    page, render = SECTIONS[name]
     results = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text(encoding="utf8"))
-    assert SECTIONS[name](results) in readme
+    assert render(results) in (ROOT / page).read_text(encoding="utf8")
