@@ -8,6 +8,8 @@ SEPARATOR = "|"
 UNKNOWN = "?"
 """The label on disk of a span whose label is not known: dropped, damaged, or not on token borders."""
 NO_LABELS: frozenset[str] = frozenset()
+LEFT_OUT = "left out by the rule"
+"""How the damage of a record begins that is left out because somebody wished so."""
 
 
 @dataclass(slots=True)

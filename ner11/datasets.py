@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from ner11.errors import Ner11Error
 from ner11.schema import load_yaml, yaml_line
@@ -67,7 +67,7 @@ class Dataset(_Config):
         default={}, title="Fractions of train, by document, for a set without official dev or test"
     )
     tier: Tier = Field(title="Trust in the annotation")
-    weight: float | None = Field(default=None, gt=0, title="Draws an epoch; the tier's weight by default")
+    weight: float | None = Field(default=None, gt=0, allow_inf_nan=False, title="Draws an epoch; the tier's weight by default")
     labels: dict[str, str | list[str]] | Literal["schema"] = Field(
         title="Label of the source to node(s) of the schema or 'drop'; 'schema' if they are the same"
     )
@@ -80,6 +80,15 @@ class Dataset(_Config):
     )
     max_tokens: int = Field(default=512, gt=0, title="Longer texts are split or dropped")
     long_texts: Literal["split", "drop"] = Field(default="split", title="What is done to longer texts")
+
+    _declared: tuple[Path, int] | None = PrivateAttr(default=None)
+
+    def where(self, *keys: str) -> str:
+        """Name the file and line of a key of the entry, for messages."""
+        if self._declared is None:
+            return f"data set {self.name}"
+        path, i = self._declared
+        return f"{path}:{yaml_line(path, ('datasets', i, *keys))}: data set {self.name}"
 
     @model_validator(mode="after")
     def _check_hold_out(self) -> "Dataset":
@@ -107,11 +116,14 @@ def _expand(folder: Path, pattern: str) -> Iterator[Path]:
     if (folder / pattern).exists() or not any(mark in pattern for mark in "*?["):
         yield folder / pattern
     else:
-        yield from sorted(folder.glob(pattern))
+        try:
+            yield from sorted(folder.glob(pattern))
+        except (NotImplementedError, ValueError) as e:
+            raise Ner11Error(f"'{pattern}' is no glob below the path ({e})", where=folder, fix="Correct it in splits") from e
 
 
 class _DatasetsConfig(_Config):
-    weights: dict[Tier, Annotated[float, Field(gt=0)]] = Field(title="Draws an epoch, by tier")
+    weights: dict[Tier, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(title="Draws an epoch, by tier")
     datasets: list[Dataset] = Field(min_length=1)
 
 
@@ -128,6 +140,7 @@ def load_datasets(path: Path) -> list[Dataset]:
             line = yaml_line(path, ("datasets", i, "name"))
             raise Ner11Error(f"'{dataset.name}' stands here twice", where=f"{path}:{line}", fix="Rename one of them")
         seen.add(dataset.name)
+        dataset._declared = (path, i)
         if dataset.weight is None:
             if dataset.tier not in config.weights:
                 line = yaml_line(path, ("datasets", i, "tier"))
@@ -162,11 +175,17 @@ def select_datasets(datasets: list[Dataset], wanted: str, *, root: Path) -> tupl
     present = [dataset for dataset in chosen if _is_there(dataset, root)]
     if not present:
         raise Ner11Error(
-            f"none of the chosen data sets is there ({', '.join(d.name for d in chosen) or 'none chosen'})",
+            f"none of the chosen data sets is there ({'; '.join(map(expected_files, chosen)) or 'none chosen'})",
             where="datasets",
-            fix="Run 'spacy project assets --extra' or choose others with --vars.datasets",
+            fix="Put the files there, fetch them ('spacy project assets --extra', 'fetch'), or choose others with --vars.datasets",
         )
     return present, [dataset for dataset in chosen if dataset not in present]
+
+
+def expected_files(dataset: Dataset) -> str:
+    """Name a data set and the files that it is made of."""
+    files = ", ".join(file for split in dataset.splits.values() for file in split.files)
+    return f"{dataset.name}: expected {files} in {dataset.path}"
 
 
 def _is_there(dataset: Dataset, root: Path) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import ftfy
 
-from ner11.annotation import NO_LABELS, AnnotatedText, LabelledSpan
+from ner11.annotation import LEFT_OUT, NO_LABELS, UNKNOWN, AnnotatedText, LabelledSpan
 from ner11.datasets import Dataset
 from ner11.errors import Ner11Error
 from ner11.offsets import ELSEWHERE, repair_offsets
@@ -33,7 +33,7 @@ class Unmapped:
         self.counts.update(other.counts)
         self.first = {**other.first, **self.first}
 
-    def check(self, name: str) -> None:
+    def check(self, dataset: Dataset) -> None:
         """Check that there are none.
 
         Raises:
@@ -45,8 +45,8 @@ class Unmapped:
             )
             raise Ner11Error(
                 f"labels without a place in the schema: {seen}",
-                where=f"data set {name}",
-                fix="Correct them, or map them under 'labels' in datasets.yml (to a node, a list of nodes, or drop)",
+                where=dataset.where("labels"),
+                fix="Correct them, or map them here (to a node, a list of nodes, or drop)",
             )
 
 
@@ -67,14 +67,17 @@ class Harmonizer:
 
     def __init__(self, dataset: Dataset, schema: Schema) -> None:
         self.dataset, self.unmapped = dataset, Unmapped()
-        self._name, self._schema, self._labels = dataset.name, schema, dataset.labels
+        self._schema, self._labels = schema, dataset.labels
         if isinstance(self._labels, str):
             mapped = frozenset(schema.active)
         else:
-            mapped = self._active(node for label in self._labels for node in self._nodes(label))
-        self.coverage = mapped if dataset.coverage is None else self._active(dataset.coverage)
-        self.coverage -= self._active(dataset.partial)
-        self._groups = [(re.compile(fnmatch.translate(g.match)), self._active(g.coverage)) for g in dataset.groups]
+            mapped = NO_LABELS.union(*(self._active(self._nodes(label), "labels", label) for label in self._labels))
+        self.coverage = mapped if dataset.coverage is None else self._active(dataset.coverage, "coverage")
+        partial = self._active(dataset.partial, "partial")
+        self.coverage -= partial
+        self._groups = [
+            (re.compile(fnmatch.translate(g.match)), self._active(g.coverage, "groups") - partial) for g in dataset.groups
+        ]
         self._skip = re.compile(dataset.skip) if dataset.skip else None
         self._cache: dict[str, tuple[frozenset[str], str, str]] = {}
 
@@ -88,15 +91,15 @@ class Harmonizer:
         nodes = [target] if isinstance(target, str) else target
         if not nodes or DROP in nodes:
             raise Ner11Error(
-                f"'{label}' maps to {nodes}", where=f"data set {self._name}", fix="Map it to nodes, or to drop alone"
+                f"'{label}' maps to {nodes}", where=self.dataset.where("labels", label), fix="Map it to nodes, or to drop alone"
             )
         return nodes
 
-    def _active(self, nodes: Iterable[str]) -> frozenset[str]:
+    def _active(self, nodes: Iterable[str], *keys: str) -> frozenset[str]:
         try:
             return NO_LABELS.union(*(self._schema.allowed(node) for node in nodes))
         except Ner11Error as e:
-            raise Ner11Error(e.what, where=f"data set {self._name}", fix=e.fix) from e
+            raise Ner11Error(f"{keys[0]}: {e.what}" if keys else e.what, where=self.dataset.where(*keys), fix=e.fix) from e
 
     def _translate(self, label: str) -> tuple[frozenset[str], str, str]:
         """Give the active labels that a label of the source may stand for; with none, the outcome and its reason."""
@@ -124,7 +127,7 @@ class Harmonizer:
                 text.coverage = coverage
                 break
         if self._skip and not text.damage and self._skip.match(text.text):
-            text.damage = "left out by the rule 'skip'"
+            text.damage = f"{LEFT_OUT} 'skip'"
         if dataset.repair and not text.text.isascii():
             repair_text(text)
         repair_offsets(text)
@@ -133,13 +136,16 @@ class Harmonizer:
             if surface[:1].isspace() or surface[-1:].isspace():
                 _trim(span, surface)
             lost = span.outcome == "dropped" or span.reason == ELSEWHERE
-            if (span.outcome == "unknown" and not lost) or (lost and span.origin not in self):
+            if text.damage or (span.outcome == "unknown" and not lost):
                 continue
             found = self._cache.get(span.origin)
             if found is None:
                 if span.origin not in self:
-                    self.unmapped.counts[span.origin] += 1
-                    self.unmapped.first.setdefault(span.origin, text.place(span))
+                    if span.origin != UNKNOWN:
+                        self.unmapped.counts[span.origin] += 1
+                        self.unmapped.first.setdefault(span.origin, text.place(span))
+                    elif lost:  # it stands somewhere in the text, and may be anything
+                        text.coverage = NO_LABELS
                     continue
                 found = self._cache[span.origin] = self._translate(span.origin)
             if lost:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from wasabi import Printer
 
 from ner11.corpus.convert import SilverSource, convert
-from ner11.datasets import load_datasets, select_datasets
+from ner11.datasets import expected_files, load_datasets, select_datasets
 from ner11.errors import Ner11Error
 from ner11.files import replaced_dir, write_json
 from ner11.gazetteer.config import load_gazetteers
@@ -29,7 +29,7 @@ def _silver_source(domain: str, schema: Schema) -> SilverSource:
 def main(
     domain: Domain = "cyber",
     datasets: Annotated[str, typer.Option(help="Names separated by commas, or 'present' for all that are there.")] = "gold",
-    seed: Annotated[int, typer.Option(help="Seed of the splits of sets without official ones.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of sets without official ones.")] = 0,
     strict: Annotated[
         bool, typer.Option("--strict/--no-strict", help="A missing data set or damaged record is an error.")
     ] = False,
@@ -41,14 +41,15 @@ def main(
     schema = load_schema(schema_path(domain))
     chosen, missing = select_datasets(load_datasets(datasets_path(domain)), datasets, root=ROOT)
     for dataset in missing:
-        files = ", ".join(file for split in dataset.splits.values() for file in split.files)
-        line = f"data set {dataset.name} is not there: expected {files} in {dataset.path}"
+        line = f"data set not there: {expected_files(dataset)}"
         fix = "Fetch it ('spacy project assets --extra') or link it there, then run this step again with --force"
         if strict:
             raise Ner11Error(line, fix=fix)
         if not quiet:
             print(one_line(f"Skipped: {line}. {fix}.", "warn"))
     source = _silver_source(domain, schema) if silver else None
+    if source and source.name in {dataset.name for dataset in chosen}:
+        raise Ner11Error(f"'{source.name}' is a data set too", where=gazetteers_path(domain), fix="Give silver another name")
     with replaced_dir(ROOT / "corpus" / "converted") as out:
         progress = tqdm(chosen, desc="Data sets", disable=True if quiet else None, leave=False)
         counts, ledger = convert(progress, schema=schema, root=ROOT, out=out, seed=seed, strict=strict, silver=source)

@@ -33,7 +33,7 @@ def _annotated(datasets: list[Dataset], schema: Schema) -> Iterator[AnnotatedTex
         harmonizer = Harmonizer(dataset, schema)
         for split in dataset.splits:
             if split != "test":
-                yield from (harmonizer(text) for text in read_split(dataset, split, root=ROOT) if not text.damage)
+                yield from (text for text in map(harmonizer, read_split(dataset, split, root=ROOT)) if not text.damage)
 
 
 def _count(entities: list[Entity], excluded: list[Excluded]) -> list[tuple[str, str, str, int]]:

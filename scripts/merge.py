@@ -20,8 +20,8 @@ def _rows(result: MergeResult) -> dict[str, list[dict[str, Any]]]:
     """Give what merging counted as lists of flat records, for JSON."""
     return {
         "leaks": [
-            {"test": test, "source": source, "split": split, "same": same, "nearly": nearly}
-            for (test, source, split), (same, nearly) in result.leaks.items()
+            {"test": test, "source": source, "split": split, "same": same, "nearly": nearly, "sentence": sentence}
+            for (test, source, split), (same, nearly, sentence) in result.leaks.items()
         ],
         "removed": [
             {"split": split, "source": source, "outcome": outcome, "reason": reason, "texts": texts}
@@ -39,7 +39,7 @@ def _rows(result: MergeResult) -> dict[str, list[dict[str, Any]]]:
 
 @command
 def main(
-    seed: Annotated[int, typer.Option(help="Seed of the order of the texts in train and dev.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the order of the texts in train and dev.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Write corpus/merged (train, dev, test, ledger.json and conflicts.jsonl) from corpus/converted."""
@@ -56,12 +56,15 @@ def main(
         write_json(out / "ledger.json", {**ledger.to_rows(), **rows, "conflicts": len(result.conflicts)})
         write_text(out / "conflicts.jsonl", "".join(f"{srsly.json_dumps(one)}\n" for one in result.conflicts))
     tests = {row["source"]: row["count"] for row in rows["texts_kept"] if row["split"] == "test"}
-    leaks = sorted(rows["leaks"], key=lambda row: -row["same"] - row["nearly"])
+    leaks = sorted(rows["leaks"], key=lambda row: -row["same"] - row["nearly"] - row["sentence"])
     msg.table(
-        [(row["test"], tests[row["test"]], f"{row['split']} of {row['source']}", row["same"], row["nearly"]) for row in leaks],
-        header=("leaks: test of", "texts", "are also in", "same", "nearly"),
+        [
+            (row["test"], tests[row["test"]], f"{row['split']} of {row['source']}", row["same"], row["nearly"], row["sentence"])
+            for row in leaks
+        ],
+        header=("leaks: test of", "texts", "are also in", "same", "nearly", "by a sentence"),
         divider=True,
-        aligns=("l", "r", "l", "r", "r"),
+        aligns=("l", "r", "l", "r", "r", "r"),
     )
     merged: Counter[tuple[str, str]] = Counter()
     for row in rows["removed"]:

@@ -1,7 +1,7 @@
 """Data sets to shards: read here, harmonized, tokenized and written by worker processes."""
 
 import gc
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,8 +16,8 @@ from spacy.strings import get_string_id
 from spacy.tokenizer import Tokenizer
 from spacy.vocab import create_vocab
 
-from ner11.annotation import AnnotatedText
-from ner11.corpus.docs import TaggedDoc, tag_text, to_rows
+from ner11.annotation import LEFT_OUT, AnnotatedText
+from ner11.corpus.docs import TaggedDoc, split_long, tag_text, to_rows
 from ner11.corpus.index import write_index
 from ner11.corpus.shards import SHARD_SIZE, shard_path
 from ner11.corpus.workers import collect_less_garbage, count_workers, start_worker
@@ -28,11 +28,13 @@ from ner11.gazetteer.matcher import GazetteerMatcher
 from ner11.gazetteer.silver import silver_texts
 from ner11.harmonize import Harmonizer, Unmapped
 from ner11.ledger import Ledger
+from ner11.offsets import ELSEWHERE
 from ner11.readers import readers
 from ner11.schema import Schema, first_problem
 
 SHARD_CHARACTERS = 4_000_000
 _CACHED_WORDS = 200_000
+_USABLE = ("kept", "trimmed", "repaired", "widened", "ambiguous", "outside")
 _KNOWN_WORDS = 500_000  # a vocabulary never forgets a word, and a large corpus has no end of hashes and addresses
 
 
@@ -112,11 +114,14 @@ class BatchConverter:
         docs: list[TaggedDoc] = []
         found: list[TaggedDoc] = []
         for text in batch.texts:
-            if self._strict and (text.damage or text.problems):
+            if self._strict and (text.damage or text.problems) and not text.damage.startswith(LEFT_OUT):
                 what = text.damage or text.problems[0]
                 raise Ner11Error(what, where=f"{text.where}:{text.line}", fix="Correct it, or leave --strict out")
             try:
-                docs.extend(self._tag(harmonizer(text), batch, ledger))
+                harmonizer(text)
+                if self._strict:
+                    self._check_places(text)
+                docs.extend(self._tag(text, batch, ledger))
                 if self._matcher and batch.split == "train" and not text.damage:
                     found.extend(self._find(text, batch, ledger))
             except Ner11Error:
@@ -135,6 +140,12 @@ class BatchConverter:
             self._write(found, folder / f"{batch.dataset.name}-{batch.number:04}.spacy")
         return Converted(len(docs), ledger, harmonizer.unmapped)
 
+    @staticmethod
+    def _check_places(text: AnnotatedText) -> None:
+        for span in text.spans:
+            if span.outcome == "dropped" or span.reason == ELSEWHERE:
+                raise Ner11Error(f"{span.origin}: {span.reason}", where=text.place(span), fix="Correct it, or leave --strict out")
+
     def _tag(self, text: AnnotatedText, batch: Batch, ledger: Ledger) -> list[TaggedDoc]:
         return list(
             tag_text(
@@ -149,7 +160,10 @@ class BatchConverter:
 
     def _find(self, text: AnnotatedText, batch: Batch, ledger: Ledger) -> list[TaggedDoc]:
         assert self._matcher and self._silver
-        made = silver_texts([text], matcher=self._matcher, schema=self._schema, name=self._silver.name)
+        doc, limit = self._tokenizer(text.text), batch.dataset.max_tokens
+        # Cut first, or the pieces without a find would be texts that say nothing.
+        pieces = split_long(text, doc, limit) if len(doc) > limit and batch.dataset.long_texts == "split" else [text]
+        made = silver_texts(pieces, matcher=self._matcher, schema=self._schema, name=self._silver.name)
         weighted = (replace(one, weight=self._silver.weight) for one in made)
         return [doc for one in weighted for doc in self._tag(one, batch, ledger)]
 
@@ -175,7 +189,7 @@ def read_split(dataset: Dataset, split: Split, *, root: Path) -> Iterator[Annota
     if dataset.format not in readers:
         raise Ner11Error(
             f"unknown format '{dataset.format}'",
-            where=f"data set {dataset.name}",
+            where=dataset.where("format"),
             fix=f"Choose from {', '.join(sorted(readers.get_all()))}",
         )
     read = readers.get(dataset.format)
@@ -184,7 +198,7 @@ def read_split(dataset: Dataset, split: Split, *, root: Path) -> Iterator[Annota
             yield from read(file, **{**dataset.options, **dataset.splits[split].options})
         except ValidationError as e:
             problem = first_problem(e)
-            raise Ner11Error(f"options: {problem}", where=f"data set {dataset.name}", fix="Correct it in datasets.yml") from e
+            raise Ner11Error(f"options: {problem}", where=dataset.where("options"), fix="Correct it") from e
         except (Ner11Error, OSError, MemoryError):
             raise
         except Exception as e:
@@ -326,12 +340,29 @@ def _convert_dataset(
             collect()
     while waiting:
         collect()
-    unmapped.check(dataset.name)
+    unmapped.check(dataset)
     for split, count in counts.items():
         if not count:
             raise Ner11Error(
-                f"the {split} split has no texts",
-                where=f"data set {dataset.name}",
-                fix="Correct its files, or take the split out of datasets.yml",
+                f"the {split} split has no texts{_main_reason(ledger, dataset.name, split)}",
+                where=dataset.where("splits"),
+                fix="Correct its files or the options, or take the split out",
             )
+    spans = [(key, count) for key, count in ledger.spans.items() if key.source == dataset.name]
+    if not any(key.outcome in _USABLE for key, _ in spans):
+        reasons = Counter({key.reason: count for key, count in spans}).most_common(1)
+        raise Ner11Error(
+            f"not one usable span in {sum(counts.values())} texts" + "".join(f" ({count} x {why})" for why, count in reasons),
+            where=dataset.where("options"),
+            fix="Correct the options of the format, or the labels",
+        )
     return counts
+
+
+def _main_reason(ledger: Ledger, source: str, split: str) -> str:
+    """Say why most of the texts of a split were left out, with a place."""
+    lost = {key: count for key, count in ledger.texts.items() if key[:3] == (source, split, "dropped")}
+    if not lost:
+        return ": its files are empty"
+    key = max(lost, key=lambda key: lost[key])
+    return f": {lost[key]} x {key[3]}, first in {ledger.examples[key][0]}"

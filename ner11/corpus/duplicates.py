@@ -10,6 +10,7 @@ from ner11.corpus.index import SILVER_RANK, read_index
 from ner11.corpus.shards import list_shards
 
 PROTECTION = ("test", "dev", "train")
+_AT_ONCE = 200_000  # pairs whose signatures are in memory
 SIMILARITY = 0.9
 """Share of equal MinHash values, an estimate of the Jaccard similarity of words and pairs of words, of near duplicates."""
 
@@ -27,7 +28,8 @@ class Documents:
         split: Position in `PROTECTION`: (documents,).
         rank: The lower, the more the annotation says: (documents,).
         key: Hash of the text, case folded, without white space: (documents,).
-        bands: Band hashes of the MinHash signatures: (documents, 8).
+        bands: Hashes of the bands of the MinHash signatures, and of the whole: (documents, 9).
+        sentence: Whether the text has words enough to know a document by: (documents,).
         part_doc: Document of each sentence of a text that has several: (sentences,).
         part_key: Hash of the sentence, as `key`: (sentences,).
     """
@@ -41,6 +43,7 @@ class Documents:
     rank: np.ndarray
     key: np.ndarray
     bands: np.ndarray
+    sentence: np.ndarray
     part_doc: np.ndarray
     part_key: np.ndarray
 
@@ -59,17 +62,18 @@ def list_documents(converted: Sequence[Path]) -> Documents:
     for source, folder in enumerate(converted):
         for split, name in enumerate(PROTECTION):
             for path in list_shards(folder / name):
-                keys, ranks, bands, part_docs, part_keys = read_index(path, "keys", "ranks", "bands", "part_docs", "part_keys")
+                keys, ranks, bands, sentences = read_index(path, "keys", "ranks", "bands", "sentences")
+                part_docs, part_keys = read_index(path, "part_docs", "part_keys")
                 count = len(keys)
                 parts.append((part_docs + total, part_keys))
                 total += count
                 constant = [np.full(count, value, dtype=np.int32) for value in (len(shards), source, split)]
-                columns.append([*constant, np.arange(count, dtype=np.int32), ranks, keys, bands])
+                columns.append([*constant, np.arange(count, dtype=np.int32), ranks, keys, bands, sentences])
                 shards.append(path)
-    shard, source_, split_, row, rank, key, band = (np.concatenate(column) for column in zip(*columns, strict=True))
+    shard, source_, split_, row, rank, key, band, sentence = (np.concatenate(column) for column in zip(*columns, strict=True))
     sources = [folder.name for folder in converted]
     part_doc, part_key = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Documents(shards, sources, shard, row, source_, split_, rank, key, band, part_doc, part_key)
+    return Documents(shards, sources, shard, row, source_, split_, rank, key, band, sentence, part_doc, part_key)
 
 
 @dataclass
@@ -81,15 +85,15 @@ class Decisions:
         merged: Whether it is merged rather than removed: (documents,).
         near: Whether it is only nearly the same text: (documents,).
         part: Whether it only shares a sentence: (documents,).
-        leaks: Texts of a test set that are in another split: (source of test, source, split) to their numbers, exact ones
-            and near ones.
+        leaks: Texts of a test set that are in another split: (source of test, source, split) to their numbers: exact ones,
+            near ones, and those of which a sentence is there.
     """
 
     into: np.ndarray
     merged: np.ndarray
     near: np.ndarray
     part: np.ndarray
-    leaks: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
+    leaks: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
 
 
 def decide(docs: Documents) -> Decisions:
@@ -122,19 +126,21 @@ def decide(docs: Documents) -> Decisions:
     for later, earlier in pairs:
         if made.into[later] < 0 and made.into[earlier] < 0:
             made.into[later], made.near[later] = earlier, True
-    # Who was to be merged into a text that now leaves, or left for it, leaves for the same one.
-    while (moved := (made.into >= 0) & (made.into[made.into] >= 0)).any():
-        made.into[moved], made.merged[moved], made.near[moved] = made.into[made.into[moved]], False, True
     leaks = (made.into < 0) & (original >= 0) & (made.into[original] >= 0)  # the silver copy of a text that leaked
     leaks &= docs.split[made.into[original]] < docs.split
     made.into[leaks], made.near[leaks] = made.into[original[leaks]], True
-    made.leaks = _count_leaks(docs, pairs)
+    # Who was to be merged into a text that now leaves, or left for it, leaves for the same one and the same reason.
+    while (moved := (made.into >= 0) & (made.into[made.into] >= 0)).any():
+        followed = made.into[moved]
+        made.near[moved], made.part[moved], made.merged[moved] = made.near[followed], made.part[followed], False
+        made.into[moved] = made.into[followed]
+    made.leaks = _count_leaks(docs, made, pairs)
     return made
 
 
 def _find_shared_sentences(docs: Documents, made: Decisions) -> None:
     """Let documents go that hold a sentence of a better protected split, or are one."""
-    whole = np.flatnonzero(docs.bands[:, 0] != 0)  # a text of fewer words is no sentence to know a document by
+    whole = np.flatnonzero(docs.sentence)
     owner, keys = np.concatenate([whole, docs.part_doc]), np.concatenate([docs.key[whole], docs.part_key])
     for split in (0, 1):  # a document of dev that leaves for test protects nothing
         stays = made.into[owner] < 0
@@ -169,7 +175,8 @@ def _near_pairs(docs: Documents, stays: np.ndarray) -> list[tuple[int, int]]:
     Each document is compared with the first of those that share a band with it and with the one before it, so that a
     corpus of a million variants of one sentence takes no longer than another.
     """
-    found: set[tuple[int, int]] = set()
+    found: list[np.ndarray] = []
+    count = len(docs.key)
     candidates = np.flatnonzero(stays & (docs.bands[:, 0] != 0))
     for band in range(docs.bands.shape[1]):
         hashes = docs.bands[candidates, band]
@@ -183,18 +190,25 @@ def _near_pairs(docs: Documents, stays: np.ndarray) -> list[tuple[int, int]]:
                 & (docs.source[ordered] != docs.source[earlier])
                 & (docs.silver[ordered] == docs.silver[earlier])
             )
-            found.update(zip(ordered[matters].tolist(), earlier[matters].tolist(), strict=True))
-    if not found:
+            found.append(ordered[matters].astype(np.int64) * count + earlier[matters])
+        found = [np.unique(np.concatenate(found))]
+    if not found or not len(found[0]):
         return []
-    pairs = np.array(sorted(found), dtype=np.int64)
-    wanted, places = np.unique(pairs, return_inverse=True)
-    signatures = _read_signatures(docs, wanted)[places.reshape(pairs.shape)]
-    similar = (signatures[:, 0] == signatures[:, 1]).mean(axis=1) >= SIMILARITY
+    pairs = np.column_stack([found[0] // count, found[0] % count])
+    similar = np.concatenate([_are_similar(docs, pairs[i : i + _AT_ONCE]) for i in range(0, len(pairs), _AT_ONCE)])
     pairs = pairs[similar]
     order = np.lexsort(
         (pairs[:, 1], docs.rank[pairs[:, 1]], docs.split[pairs[:, 1]], docs.rank[pairs[:, 0]], docs.split[pairs[:, 0]])
     )
     return [(int(later), int(earlier)) for later, earlier in pairs[order]]
+
+
+def _are_similar(docs: Documents, pairs: np.ndarray) -> np.ndarray:
+    """Tell of pairs of documents whether their signatures are equal in enough places: (pairs,), bool."""
+    wanted, places = np.unique(pairs, return_inverse=True)
+    signatures = _read_signatures(docs, wanted)[places.reshape(pairs.shape)]
+    similar: np.ndarray = (signatures[:, 0] == signatures[:, 1]).mean(axis=1) >= SIMILARITY
+    return similar
 
 
 def _read_signatures(docs: Documents, wanted: np.ndarray) -> np.ndarray:
@@ -207,7 +221,9 @@ def _read_signatures(docs: Documents, wanted: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _count_leaks(docs: Documents, pairs: list[tuple[int, int]]) -> dict[tuple[str, str, str], tuple[int, int]]:
+def _count_leaks(
+    docs: Documents, made: Decisions, pairs: list[tuple[int, int]]
+) -> dict[tuple[str, str, str], tuple[int, int, int]]:
     counts: dict[tuple[int, int, int], list[int]] = {}
     present = [(s, p) for s in range(len(docs.sources)) for p in (1, 2)]
     keys = {place: docs.key[(docs.source == place[0]) & (docs.split == place[1])] for place in present}
@@ -216,17 +232,19 @@ def _count_leaks(docs: Documents, pairs: list[tuple[int, int]]) -> dict[tuple[st
         for place in present if len(test) else ():
             same = int(np.isin(test, keys[place]).sum())
             if same:
-                counts[source, *place] = [same, 0]
-    exact = {place: set(values.tolist()) for place, values in keys.items()} if pairs else {}
-    resembled: dict[tuple[int, int, int], set[int]] = {}
-    for later, earlier in pairs:
-        if docs.split[earlier] == 0:
-            key = (int(docs.source[earlier]), int(docs.source[later]), int(docs.split[later]))
-            if int(docs.key[earlier]) not in exact[key[1:]]:
-                resembled.setdefault(key, set()).add(earlier)
-    for key, ones in resembled.items():
-        counts.setdefault(key, [0, 0])[1] = len(ones)
+                counts[source, *place] = [same, 0, 0]
+    exact = {place: set(values.tolist()) for place, values in keys.items()}
+    shared = np.flatnonzero(made.part & (docs.split[made.into] == 0)).tolist()
+    for column, found in ((1, pairs), (2, [(later, int(made.into[later])) for later in shared])):
+        ones: dict[tuple[int, int, int], set[int]] = {}
+        for later, earlier in found:
+            if docs.split[earlier] == 0:
+                key = (int(docs.source[earlier]), int(docs.source[later]), int(docs.split[later]))
+                if int(docs.key[earlier]) not in exact[key[1:]]:
+                    ones.setdefault(key, set()).add(earlier)
+        for key, texts in ones.items():
+            counts.setdefault(key, [0, 0, 0])[column] = len(texts)
     return {
-        (docs.sources[test], docs.sources[source], PROTECTION[split]): (same, near)
-        for (test, source, split), (same, near) in sorted(counts.items())
+        (docs.sources[test], docs.sources[source], PROTECTION[split]): (same, near, part)
+        for (test, source, split), (same, near, part) in sorted(counts.items())
     }

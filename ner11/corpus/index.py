@@ -24,7 +24,8 @@ _AT_ONCE = 32  # for many or large sets rensa starts threads, for which a proces
 _DIGITS = str.maketrans("123456789", "000000000")
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
-_MIX = np.random.default_rng(_SEED).integers(1, 2**63, size=_ROWS, dtype=np.uint64) | np.uint64(1)
+_MIX_ALL = np.random.default_rng(_SEED).integers(1, 2**63, size=PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
+_MIX = _MIX_ALL[:_ROWS]
 
 
 def text_key(text: str) -> str:
@@ -32,12 +33,17 @@ def text_key(text: str) -> str:
     return "".join(text.casefold().split())
 
 
+def is_sentence(text: str) -> bool:
+    """Tell whether a text has the eight words that it takes to know it by."""
+    return len(_WORD.findall(text)) >= MIN_WORDS
+
+
 def sentence_keys(text: str) -> list[str]:
     """Give the `text_key` of each sentence of eight words or more, if the text has several sentences."""
     sentences = _SENTENCE_END.split(text)
     if len(sentences) == 1:
         return []
-    return [text_key(sentence) for sentence in sentences if len(_WORD.findall(sentence)) >= MIN_WORDS]
+    return [text_key(sentence) for sentence in sentences if is_sentence(sentence)]
 
 
 def normal_word(token: str) -> str:
@@ -70,8 +76,8 @@ def sign(tokens: np.ndarray, lengths: np.ndarray, strings: StringStore) -> tuple
         strings: Knows the tokens.
 
     Returns:
-        The signatures' lower halves: (texts, 64), uint16; and hashes of their bands: (texts, 8), uint64, 0 for a text of
-        fewer than eight words.
+        The signatures' lower halves: (texts, 64), uint16; and hashes of their 8 bands and of the whole: (texts, 9), uint64,
+        0 for a text of fewer than eight words.
     """
     unique, inverse = np.unique(tokens, return_inverse=True)
     words = np.array([_hash_word(strings[hash_]) for hash_ in unique.tolist()], dtype=np.uint64)[inverse]
@@ -89,6 +95,8 @@ def sign(tokens: np.ndarray, lengths: np.ndarray, strings: StringStore) -> tuple
     signatures[long] = _min_hash(items[order], offsets)
     banded = signatures.reshape(len(lengths), BANDS, _ROWS).astype(np.uint64)
     bands = (banded * _MIX).sum(axis=2, dtype=np.uint64) ^ np.arange(BANDS, dtype=np.uint64)
+    # Texts that differ in digits only have equal signatures, however many share a single band.
+    bands = np.column_stack([bands, (banded.reshape(len(lengths), PERMUTATIONS) * _MIX_ALL).sum(axis=1, dtype=np.uint64)])
     bands[~long] = 0
     return signatures.astype(np.uint16), bands
 
@@ -98,6 +106,7 @@ COLUMNS = (
     "signatures",
     "bands",
     "ranks",
+    "sentences",
     "lines",
     "files",
     "part_docs",
@@ -107,7 +116,7 @@ COLUMNS = (
     "span_places",
 )
 """Over documents: hash of `text_key` (uint64); signature and bands of `sign`; rank (the lower, the more its annotation says);
-line and number of the file. Over sentences of texts that have several: document, hash of `text_key`. Over spans: document,
+whether it is a sentence to know a document by; line and number of the file. Over sentences of texts that have several: document, hash of `text_key`. Over spans: document,
 number of the ledger key, first and one past the last token. Beside them, `file_names`, `ledger_keys` (as JSON: an array
 would give each the room of the longest) and `group_labels` (labels in span groups)."""
 
@@ -152,6 +161,7 @@ def write_index(docs: list[TaggedDoc], rows: Rows, shard: Path) -> None:
         signatures=signatures,
         bands=bands,
         ranks=np.array([TIERS.index(text.tier) * _TIER_RANKS - len(text.coverage) for text in texts], dtype=np.int32),
+        sentences=np.array([is_sentence(text.text) for text in texts], dtype=bool),
         lines=np.array([text.line for text in texts], dtype=np.int32),
         files=np.array([files.setdefault(text.where, len(files)) for text in texts], dtype=np.int32),
         part_docs=np.array([document for document, _ in parts], dtype=np.int32),

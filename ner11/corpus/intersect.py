@@ -9,14 +9,16 @@ from ner11.annotation import NO_LABELS, SEPARATOR, UNKNOWN, AnnotatedText, Label
 from ner11.pipeline.scoring import AMBIGUOUS, COVERAGE
 
 NO_ENTITY = "O"
+INCOMPARABLE = "places cannot be compared"
+NOWHERE = -1
 
 
 @dataclass
 class Conflict:
-    """A span of the lesser annotation that the better one contradicts.
+    """A span that the other annotation of the text contradicts.
 
     Attributes:
-        first: First token in the lesser document.
+        first: First token in the lesser document; -1 if it has no span there.
         last: One past the last.
         surface: What stands there.
         kept: What the better annotation says: labels, or O.
@@ -68,6 +70,12 @@ def _labels_last(spans: list[LabelledSpan]) -> list[LabelledSpan]:
     return sorted(spans, key=lambda span: bool(span.labels))
 
 
+def _conflict(lesser: Doc, span: LabelledSpan, kept: str) -> Conflict:
+    tokens = lesser.char_span(span.start, span.end)
+    assert tokens is not None, "spans of the corpus are on token borders"
+    return Conflict(tokens.start, tokens.end, tokens.text, kept, pack_labels(span.labels))
+
+
 def intersect(better: Doc, lesser: Doc) -> Intersection:
     """Intersect the allowed labels of two annotations of the same text; where nothing is left, the better one counts.
 
@@ -82,8 +90,9 @@ def intersect(better: Doc, lesser: Doc) -> Intersection:
     before, places = _inked(base.text)
     other_before, other_places = _inked(other.text)
     result = Intersection(base)
-    if len(places) != len(other_places):
-        return result  # case folding changed the length: places cannot be compared
+    if len(places) != len(other_places):  # case folding changed the length: places cannot be compared
+        result.conflicts = [_conflict(lesser, span, INCOMPARABLE) for span in other.spans if span.labels]
+        return result
     spans = {(before[span.start], before[span.end]): span for span in _labels_last(base.spans)}
     theirs = {(other_before[span.start], other_before[span.end]): span for span in _labels_last(other.spans)}
     for (start, end), span in theirs.items():
@@ -95,21 +104,25 @@ def intersect(better: Doc, lesser: Doc) -> Intersection:
                 mine.labels = left
                 continue
         elif overlaps:
-            left = NO_LABELS
             mine = next(one for (a, b), one in spans.items() if a < end and start < b)
+            if any(not any(a <= i < b for a, b in spans) for i in range(start, end)):
+                # What sticks out of the better span is something to the lesser one: never a plain O.
+                base.spans.append(LabelledSpan(places[start], places[end - 1] + 1, ""))
         else:
             left = span.labels - base.coverage
             if left or not span.labels:
                 base.spans.append(LabelledSpan(places[start], places[end - 1] + 1, "", left))
                 continue
-        tokens = lesser.char_span(span.start, span.end)
-        assert tokens is not None, "spans of the corpus are on token borders"
         kept = pack_labels(mine.labels) if mine is not None else NO_ENTITY
-        surface = other.text[span.start : span.end]
         if span.labels and kept != UNKNOWN:
-            result.conflicts.append(Conflict(tokens.start, tokens.end, surface, kept, pack_labels(span.labels)))
+            result.conflicts.append(_conflict(lesser, span, kept))
     for (start, end), span in spans.items():
-        if span.labels - other.coverage and not any(a < end and start < b for a, b in theirs):
+        if not span.labels or any(a < end and start < b for a, b in theirs):
+            continue
+        if span.labels - other.coverage:
             span.labels -= other.coverage
+        else:
+            surface = base.text[span.start : span.end]
+            result.conflicts.append(Conflict(NOWHERE, NOWHERE, surface, pack_labels(span.labels), NO_ENTITY))
     base.coverage |= other.coverage
     return result

@@ -38,7 +38,7 @@ class MergeResult:
     texts: Counter[tuple[str, str]] = field(default_factory=Counter)
     spans: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     removed: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
-    leaks: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
+    leaks: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
     conflicts: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @cached_property
+    def _begins(self) -> np.ndarray:
+        begins: np.ndarray = np.cumsum(self.lengths) - self.lengths
+        return begins
+
     def take(self, rows: np.ndarray) -> "Rows":
         """Give some documents, in the order of their positions; the strings stay all."""
         lengths = self.lengths[rows]
         ends = np.cumsum(lengths)
-        begins = (np.cumsum(self.lengths) - self.lengths)[rows]
+        begins = self._begins[rows]
         picked = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - (ends - lengths), lengths)
         positions = rows.tolist()
         spans, user_data = [self.spans[i] for i in positions], [self.user_data[i] for i in positions]

@@ -28,8 +28,7 @@ class SplitStatistics:
         entity_tokens: Tokens inside a span.
         spans: Fully known spans by label.
         ambiguous: Ambiguous spans by the labels they may have; "?" are those of no known label.
-        surfaces: Hashes of the distinct surfaces of each label, case folded.
-        occurrences: How often each surface occurs, by label; of test only.
+        surfaces: How often each surface of a label occurs, by the hash of the surface, case folded.
         lengths: Tokens of every text.
         pieces: Word pieces of the texts of a sample.
     """

@@ -3,6 +3,9 @@
 import gc
 import os
 import signal
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 
 
 def count_workers() -> int:
@@ -16,7 +19,16 @@ def collect_less_garbage() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+def _follow_parent() -> None:
+    """End with the parent process, however it ends: killed, it cannot end its workers, and they would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
 def start_worker() -> None:
     """Prepare a worker process; it leaves interrupts to its parent, which ends its workers and says so in one line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_follow_parent, daemon=True).start()
     collect_less_garbage()

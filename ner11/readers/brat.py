@@ -16,7 +16,7 @@ from ner11.readers.standoff import document_of, lost_span, read_text
 
 _TEXT_BOUND = re.compile(r"T\S*\t(?P<label>\S+) (?P<places>-?[0-9]+ -?[0-9]+(?:;-?[0-9]+ -?[0-9]+)*)(?:\t(?P<surface>.*))?", re.S)
 _LABEL = re.compile(r"T\S*\s+(\S+)")
-_OTHER = tuple("REAMN#*")
+_OTHER = re.compile(r"[REAMN#*]\S*\t")
 """What lines begin with that are no entities: relations, events, attributes, normalizations, notes, equivalences."""
 
 
@@ -26,7 +26,7 @@ def _blanks(text: str) -> str:
 
 def _add_line(annotated: AnnotatedText, line: Line) -> None:
     """Add the span of a line of an `.ann` file to its text, if it is one."""
-    if (not line.text.strip() and not line.damage) or line.text.startswith(_OTHER):
+    if (not line.text.strip() and not line.damage) or _OTHER.match(line.text):
         return
     found = _TEXT_BOUND.fullmatch(line.text)
     if not found:

@@ -26,6 +26,7 @@ class Layout(BaseModel):
     Annotation is what `spans`, `chunks` or `tags` says.
 
     Attributes:
+        only: Paths and the values that a record must have there, such as Prodigy's `{answer: accept}`; others are left out.
         text: Path of the text; with `chunks`, of a chunk's text inside the chunk; null if the record has only tokens.
         group: Path of the name of the document; by default each record is its own.
         tokens: Path of the list of tokens; the lists that `*` steps through are joined.
@@ -47,6 +48,7 @@ class Layout(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    only: dict[str, Any] = {}
     text: str | None = "text"
     group: str | None = None
     tokens: str | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ner11.annotation import AnnotatedText, LabelledSpan
+from ner11.annotation import LEFT_OUT, AnnotatedText, LabelledSpan
 from ner11.readers.columns import tagged_text
 from ner11.readers.detokenize import detokenize
 from ner11.readers.json_layout import Layout, make_collect, make_get
@@ -43,6 +43,7 @@ class RecordParser:
         self._spans = [(path, make_collect(path)) for path in layout.spans]
         self._tags = [(path, make_collect(path)) for path in layout.tags or []]
         self._tokens = make_collect(layout.tokens or "")
+        self._only = [(make_get(path), path, value) for path, value in layout.only.items()]
         self._by_tokens = layout.unit == "tokens"
 
     def parse(self, record: Any) -> AnnotatedText:
@@ -59,6 +60,9 @@ class RecordParser:
                 result.group = str(group)
             else:
                 result.problems.append(f"no document at '{layout.group}'")
+        for get, path, value in self._only:
+            if get(record) != value:
+                result.damage = f"{LEFT_OUT} 'only': {path}"
         return result
 
     def _parse_tags(self, record: Any) -> AnnotatedText:
