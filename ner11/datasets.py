@@ -177,7 +177,7 @@ def select_datasets(datasets: list[Dataset], wanted: str, *, root: Path) -> tupl
         raise Ner11Error(
             f"none of the chosen data sets is there ({'; '.join(map(expected_files, chosen)) or 'none chosen'})",
             where="datasets",
-            fix="Put the files there, fetch them ('spacy project assets --extra', 'fetch'), or choose others with --vars.datasets",
+            fix="Put the files there, fetch them ('spacy project assets --extra', 'fetch'), or choose others (--vars.datasets)",
         )
     return present, [dataset for dataset in chosen if dataset not in present]
 

@@ -112,7 +112,8 @@ def render_corpus(results: dict[str, Any]) -> str:
         if row["same"] + row["nearly"] + row["sentence"] >= _LEAK
     ]
     md.add(
-        f"Texts of a test set that are in another split too, the same, nearly or by a sentence, where they are {_LEAK} or more; they left it:"
+        f"Texts of a test set that are in another split too, the same, nearly, or by a sentence, where they are {_LEAK} or more; "
+        f"they left it:"
     )
     md.add(md.table(leaks, ["test of", "also in", "same", "nearly", "by a sentence"], aligns=["l", "l", "r", "r", "r"]))
     finds = [row for _, found in sorted(results.items()) for row in found["precision"]]

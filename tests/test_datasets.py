@@ -199,8 +199,8 @@ def test_names_choose(tmp_path, wanted, present, missing):
     ("wanted", "message"),
     [
         ("a,x", "datasets: unknown data set 'x'. Choose from a, b."),
-        ("b", "datasets: none of the chosen data sets is there (b). Run "),
-        ("", "datasets: none of the chosen data sets is there (none chosen). Run "),
+        ("b", "datasets: none of the chosen data sets is there (b: expected train.txt, test.txt in sets/b). Put "),
+        ("", "datasets: none of the chosen data sets is there (none chosen). Put "),
     ],
 )
 def test_a_choice_without_data_is_an_error(tmp_path, wanted, message):
@@ -212,3 +212,13 @@ def test_a_choice_without_data_is_an_error(tmp_path, wanted, message):
 def test_every_domain_here_declares_its_data_sets():
     paths = sorted((ROOT / "configs" / "domains").glob("*/datasets.yml"))
     assert paths and all(load_datasets(path) for path in paths)
+
+
+@pytest.mark.parametrize("pattern", ["/data/*.txt", "a**/b"])
+def test_a_pattern_that_is_no_glob_is_named(tmp_path, pattern):
+    (tmp_path / "sets").mkdir()
+    dataset = Dataset(
+        name="x", path="sets", url="u", license="MIT", format="columns", splits={"train": pattern}, tier="gold", labels={}
+    )
+    with pytest.raises(Ner11Error, match="no glob"):
+        dataset.files("train", tmp_path)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner11.annotation import AnnotatedText, LabelledSpan
+from ner11.annotation import NO_LABELS, AnnotatedText, LabelledSpan
 from ner11.datasets import Dataset, load_datasets
 from ner11.errors import Ner11Error
 from ner11.harmonize import Harmonizer, Unmapped, repair_text
@@ -48,7 +48,7 @@ def run(text, spans, labels="schema", group="", **settings):
         read.spans.append(LabelledSpan(start, end, origin, **(fields[0] if fields else {})))
     harmonizer = Harmonizer(dataset(labels, **settings), SCHEMA)
     result = harmonizer(read)
-    harmonizer.unmapped.check("toy")
+    harmonizer.unmapped.check(harmonizer.dataset)
     return result
 
 
@@ -123,7 +123,7 @@ def test_a_text_learns_where_it_comes_from():
         pytest.param((0, 99, "MALWARE"), ALL - {"MALWARE"}, id="past the end"),
         pytest.param((2, 2, "THREAT"), ALL - {"ACTOR", "MALWARE"}, id="empty, inner node"),
         pytest.param((0, 0, "TOOL", {"outcome": "dropped", "reason": "why"}), ALL - {"TOOL"}, id="dropped by the reader"),
-        pytest.param((0, 0, "NONE", {"outcome": "dropped", "reason": "why"}), ALL, id="dropped, not in the map"),
+        pytest.param((0, 0, "?", {"outcome": "dropped", "reason": "why"}), NO_LABELS, id="dropped, and may be anything"),
         pytest.param((0, 3, "TOOL", {"surface": "absent"}), ALL - {"TOOL"}, id="its surface stands elsewhere"),
         pytest.param((0, 7, "TOOL", {"outcome": "unknown", "reason": "why"}), ALL, id="its place is known"),
         pytest.param((0, 99, "CAMPAIGN"), ALL, id="reserved"),
@@ -167,10 +167,10 @@ def test_labels_that_the_map_does_not_have_are_listed_with_counts_and_first_plac
     for part in (harmonizer.unmapped, later.unmapped):
         unmapped.update(part)
     with pytest.raises(Ner11Error) as error:
-        unmapped.check("toy")
+        unmapped.check(later.dataset)
     assert str(error.value) == (
         "data set toy: labels without a place in the schema: B (2 spans, first in f.txt:6), A (1 spans, first in g.txt:1). "
-        "Correct them, or map them under 'labels' in datasets.yml (to a node, a list of nodes, or drop)."
+        "Correct them, or map them here (to a node, a list of nodes, or drop)."
     )
 
 
@@ -180,21 +180,21 @@ def test_an_unknown_label_of_the_schema_is_listed():
 
 
 @pytest.mark.parametrize(
-    ("labels", "settings"),
+    ("labels", "settings", "key"),
     [
-        ({"X": "TOLL"}, {}),
-        ({"X": ["TOOL", "TOLL"]}, {}),
-        ({"X": "TOLL"}, {"coverage": ["TOOL"]}),
-        ({"X": "TOOL"}, {"partial": ["TOLL"]}),
-        ({"X": "TOOL"}, {"coverage": ["TOLL"]}),
-        ({"X": "TOOL"}, {"groups": [{"match": "*", "coverage": ["TOLL"]}]}),
+        ({"X": "TOLL"}, {}, "labels"),
+        ({"X": ["TOOL", "TOLL"]}, {}, "labels"),
+        ({"X": "TOLL"}, {"coverage": ["TOOL"]}, "labels"),
+        ({"X": "TOOL"}, {"partial": ["TOLL"]}, "partial"),
+        ({"X": "TOOL"}, {"coverage": ["TOLL"]}, "coverage"),
+        ({"X": "TOOL"}, {"groups": [{"match": "*", "coverage": ["TOLL"]}]}, "groups"),
     ],
     ids=["label", "list", "label beside a coverage", "partial", "coverage", "group"],
 )
-def test_an_unknown_node_is_named_with_the_data_set_and_the_nearest_node(labels, settings):
+def test_an_unknown_node_is_named_with_the_data_set_and_the_nearest_node(labels, settings, key):
     with pytest.raises(Ner11Error) as error:
         Harmonizer(dataset(labels, **settings), SCHEMA)
-    assert str(error.value) == "data set toy: unknown label 'TOLL'. Did you mean TOOL."
+    assert str(error.value) == f"data set toy: {key}: unknown label 'TOLL'. Did you mean TOOL."
 
 
 @pytest.mark.parametrize("settings", [{}, {"coverage": ["TOOL"]}])

@@ -350,9 +350,12 @@ def _convert_dataset(
             )
     spans = [(key, count) for key, count in ledger.spans.items() if key.source == dataset.name]
     if not any(key.outcome in _USABLE for key, _ in spans):
-        reasons = Counter({key.reason: count for key, count in spans}).most_common(1)
+        reasons: Counter[str] = Counter()
+        for key, count in spans:
+            reasons[key.reason] += count
+        most = "".join(f" ({count} x {reason})" for reason, count in reasons.most_common(1))
         raise Ner11Error(
-            f"not one usable span in {sum(counts.values())} texts" + "".join(f" ({count} x {why})" for why, count in reasons),
+            f"not one usable span in {sum(counts.values())} texts{most}",
             where=dataset.where("options"),
             fix="Correct the options of the format, or the labels",
         )

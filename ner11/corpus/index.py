@@ -116,7 +116,8 @@ COLUMNS = (
     "span_places",
 )
 """Over documents: hash of `text_key` (uint64); signature and bands of `sign`; rank (the lower, the more its annotation says);
-whether it is a sentence to know a document by; line and number of the file. Over sentences of texts that have several: document, hash of `text_key`. Over spans: document,
+whether it is a sentence to know a document by; line and number of the file. Over sentences of texts that have several:
+document, hash of `text_key`. Over spans: document,
 number of the ledger key, first and one past the last token. Beside them, `file_names`, `ledger_keys` (as JSON: an array
 would give each the room of the longest) and `group_labels` (labels in span groups)."""
 

@@ -1,5 +1,10 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import spacy
@@ -12,6 +17,7 @@ from ner11.corpus.index import index_path
 from ner11.corpus.merge import merge
 from ner11.corpus.shards import list_shards, read_docs
 from ner11.errors import Ner11Error
+from ner11.gazetteer.entities import Entity
 from ner11.ledger import Ledger, by_outcome
 from ner11.readers import readers
 from ner11.readers.columns import read_columns
@@ -85,11 +91,11 @@ def test_options_reach_the_reader_those_of_a_split_before_those_of_the_set(run):
         ({"format": "conll"}, f"data set toy: unknown format 'conll'. Choose from {', '.join(sorted(readers.get_all()))}."),
         (
             {"options": {"seperator": " "}},
-            "data set toy: options: seperator: Unexpected keyword argument. Correct it in datasets.yml.",
+            "data set toy: options: seperator: Unexpected keyword argument. Correct it.",
         ),
         ({"options": {"tag_columns": 1}}, "data set toy: options: tag_columns: Input should be a valid list"),
         ({"options": {"separator": ""}}, "data set toy: options: separator: String should have at least 1 character"),
-        ({"labels": {"MAL": "MALWRE"}}, "data set toy: unknown label 'MALWRE'. Did you mean MALWARE."),
+        ({"labels": {"MAL": "MALWRE"}}, "data set toy: labels: unknown label 'MALWRE'. Did you mean MALWARE."),
     ],
     ids=["format", "option", "type of an option", "empty option", "node"],
 )
@@ -295,3 +301,85 @@ def test_read_is_what_became_of_it_through_convert_and_merge(tmp_path_factory, f
     for (split, source, outcome, reason), count in result.removed.items():
         lost[source, split, outcome, reason] += count
     assert all(ledger.texts[key] == count for key, count in lost.items())
+
+
+@pytest.mark.parametrize(
+    ("content", "labels", "message"),
+    [
+        ("a\tO\n", LABELS, "not one usable span in 2 texts."),
+        ("a\tB-ACT\n", LABELS, "not one usable span in 2 texts (2 x mapped to drop)."),
+    ],
+    ids=["nothing annotated", "nothing left"],
+)
+def test_a_set_without_a_usable_span_is_a_mistake(run, content, labels, message):
+    with pytest.raises(Ner11Error) as error:
+        run(content, content, labels=labels)
+    assert message in str(error.value) and error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the train split has no texts: its files are empty."),
+        (b"a\tB-MAL\xff\n", "the train split has no texts: 1 x line 1: byte 0xff is not UTF-8, first in"),
+    ],
+    ids=["empty", "damaged"],
+)
+def test_a_split_without_texts_says_why(run, content, message):
+    with pytest.raises(Ner11Error) as error:
+        run(content)
+    assert message in str(error.value)
+
+
+def test_strict_stops_at_an_offset_outside_of_the_text(tmp_path):
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "Ann", "spans": [{"start": 0, "end": 99, "label": "MAL"}, {"start": 0, "end": 3, "label": "MAL"}]}'
+    )
+    dataset = make_dataset(path=tmp_path, format="jsonl", splits={"train": "a.jsonl"}, labels=LABELS)
+    settings = {"schema": SCHEMA, "root": tmp_path, "seed": 0}
+    assert convert([dataset], out=tmp_path / "out", **settings)[0] == {"toy": {"train": 1}}
+    with pytest.raises(Ner11Error, match=r"a\.jsonl:1: MAL: offsets outside the text"):
+        convert([dataset], out=tmp_path / "strict", strict=True, **settings)
+
+
+def test_what_a_rule_leaves_out_does_not_stop_strict(run):
+    docs, _ = run("skip\tO\nme\tO\n\nAnn\tB-MAL\n", skip="skip", strict=True, max_tokens=9)
+    assert [made.text for made in docs["train"]] == ["Ann"]
+
+
+def test_silver_holds_what_the_set_does_not_cover_and_pieces_with_a_name_only(tmp_path):
+    (tmp_path / "in").mkdir()
+    sentence = "We met in Oslo today .".replace(" ", "\tO\n") + "\tO\n"
+    (tmp_path / "in" / "a.tsv").write_text("Emotet\tB-MAL\ncame\tO\n.\tO\n" * 3 + sentence)
+    dataset = make_dataset(splits={"train": "a.tsv"}, labels={"MAL": "MALWARE"}, max_tokens=6)
+    source = module.SilverSource("silver", 0.5, [Entity("Oslo", "PLACE", False, ()), Entity("Emotet", "MALWARE", False, ())])
+    _, ledger = convert([dataset], schema=SCHEMA, root=tmp_path, out=tmp_path / "out", seed=0, silver=source)
+    ledger.check()
+    (made,) = read_docs(tmp_path / "out" / "silver" / "train", NLP.vocab)
+    assert [(ent.text, ent.label_) for ent in made.ents] == [("Oslo", "PLACE")]
+    assert {token.ent_iob for token in made if token.text != "Oslo"} == {0}, "nothing else is said"
+    assert (made.user_data["weight"], made.user_data["tier"], made.user_data["coverage"]) == (0.5, "silver", ())
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    """Killed, it cannot end them itself."""
+    code = """
+import os, signal, time
+from concurrent.futures import ProcessPoolExecutor
+from ner11.corpus.workers import start_worker
+pool = ProcessPoolExecutor(1, initializer=start_worker)
+print(pool.submit(os.getpid).result(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    worker = int(done.stdout)
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{worker}/stat").is_file() and ") Z " in Path(f"/proc/{worker}/stat").read_text():
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    raise AssertionError("the worker outlived its parent")

@@ -49,13 +49,13 @@ def decided(tmp_path):
 def test_a_text_of_a_protected_split_leaves_the_others(decided, other, protected, leaves):
     found, leaks = decided(a={leaves: [other, "else"]}, b=({protected: ["Emotet hit Kyiv"]}, {"tier": "expert", "coverage": []}))
     assert found == {f"a/{leaves}0": (f"b/{protected}0",)}
-    assert leaks == ({("b", "a", leaves): (1, 0)} if protected == "test" else {})
+    assert leaks == ({("b", "a", leaves): (1, 0, 0)} if protected == "test" else {})
 
 
 def test_a_text_of_all_splits_stays_in_test_only(decided):
     found, leaks = decided(a={split: ["same text"] for split in ("train", "dev", "test")})
     assert found == {"a/train0": ("a/test0",), "a/dev0": ("a/test0",)}
-    assert leaks == {("a", "a", "train"): (1, 0), ("a", "a", "dev"): (1, 0)}
+    assert leaks == {("a", "a", "train"): (1, 0, 0), ("a", "a", "dev"): (1, 0, 0)}
 
 
 def test_test_sets_stay_whole(decided):
@@ -98,7 +98,7 @@ def test_a_silver_text_stays_beside_its_original_and_goes_with_it(decided):
 def test_a_text_that_is_nearly_in_a_protected_split_leaves(decided, protected, leaves):
     found, leaks = decided(a={protected: [near(0)], leaves: [near(1), OTHER, near(2)]})
     assert found == {f"a/{leaves}0": (f"a/{protected}0", "near"), f"a/{leaves}2": (f"a/{protected}0", "near")}
-    assert leaks == ({("a", "a", leaves): (0, 1)} if protected == "test" else {})
+    assert leaks == ({("a", "a", leaves): (0, 1, 0)} if protected == "test" else {})
 
 
 def test_near_duplicates_stay_within_a_source_and_leave_for_another(decided):
@@ -115,7 +115,7 @@ def test_short_texts_are_compared_as_they_are(decided):
 def test_what_was_merged_into_a_text_that_leaves_is_removed_with_it(decided):
     found, leaks = decided(a={"train": [near(0)], "test": [near(1)]}, b=({"train": [near(0)]}, {"tier": "expert"}))
     assert found == {"a/train0": ("a/test0", "near"), "b/train0": ("a/test0", "near")}
-    assert leaks == {("a", "a", "train"): (0, 1)}
+    assert leaks == {("a", "a", "train"): (0, 1, 0)}
 
 
 def test_what_is_in_dev_leaves_for_test_if_dev_does(decided):
@@ -125,7 +125,7 @@ def test_what_is_in_dev_leaves_for_test_if_dev_does(decided):
 
 def test_a_test_text_that_leaked_as_it_is_does_not_count_as_nearly_leaked_too(decided):
     _, leaks = decided(a={"train": [near(0), near(1)], "test": [near(0), OTHER]})
-    assert leaks == {("a", "a", "train"): (1, 0)}
+    assert leaks == {("a", "a", "train"): (1, 0, 0)}
 
 
 def test_leaks_are_counted_by_texts_of_test(decided):
@@ -133,7 +133,7 @@ def test_leaks_are_counted_by_texts_of_test(decided):
     _, leaks = decided(
         a={"test": [*texts, OTHER], "train": ["one text"]}, b={"train": ["one text", "ONE text", "two texts", near(1), near(2)]}
     )
-    assert leaks == {("a", "a", "train"): (1, 0), ("a", "b", "train"): (2, 1)}
+    assert leaks == {("a", "a", "train"): (1, 0, 0), ("a", "b", "train"): (2, 1, 0)}
 
 
 SENTENCE = "The group sent many mails to a small bank in Oslo."
@@ -183,3 +183,26 @@ def test_no_protected_text_stays_elsewhere(tmp_path, seed):
             assert docs.key[one] != docs.key[other]
             alike = (signatures[one] == signatures[other]).mean() if docs.bands[one, 0] and docs.bands[other, 0] else 0
             assert alike < SIMILARITY
+
+
+def test_variants_in_digits_leave_however_many_there_are(decided):
+    """Far more share each band than a text is compared with."""
+    sets = {
+        split: [f"Login of user bob from host {a}{b}{c} failed twice on port 22 today" for c in range(6)]
+        for split, a, b in (("test", 1, 2), ("train", 3, 4))
+    }
+    found, leaks = decided(a=sets)
+    assert found.keys() == {f"a/train{i}" for i in range(6)} and leaks["a", "a", "train"][1] >= 1
+
+
+def test_a_sentence_is_known_by_its_words_however_it_is_tokenized(decided):
+    sentence = "See http://a.b.c.d.e.f.g/h/i and go."
+    found, leaks = decided(a={"test": [sentence], "train": [f"{sentence} Then something else happened over there today."]})
+    assert found == {"a/train0": ("a/test0", "part")} and leaks == {("a", "a", "train"): (0, 0, 1)}
+
+
+def test_who_follows_a_text_leaves_for_the_same_reason(decided):
+    sentence = "The quick brown fox jumps over the lazy dog in Oslo."
+    long = f"{sentence} And then it sleeps."
+    found, _ = decided(a={"test": [sentence], "dev": [long], "train": [long]})
+    assert found == {"a/dev0": ("a/test0", "part"), "a/train0": ("a/test0", "part")}

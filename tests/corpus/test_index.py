@@ -112,7 +112,7 @@ def test_the_sentences_of_a_text_of_several(text, keys):
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=4))
 def test_any_text_has_a_signature(texts):
     signatures, bands = sketch(texts)
-    assert signatures.shape[0] == len(texts) and bands.shape == (len(texts), BANDS)
+    assert signatures.shape[0] == len(texts) and bands.shape == (len(texts), BANDS + 1)
     words = [sum(bool(normal_word(token.text)) for token in NLP.make_doc(text)) for text in texts]
     assert [bool(row.any()) for row in bands] == [count >= 8 for count in words]
     assert all(sentence_keys(text) is not None and text_key(text) is not None for text in texts)

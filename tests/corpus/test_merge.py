@@ -121,7 +121,7 @@ def test_near_duplicates_and_shared_sentences_say_so(run):
             ("train", "b", "removed", "a sentence of it in test of a"): 1,
         }
     )
-    assert result.leaks == {("a", "b", "dev"): (0, 1), ("a", "b", "train"): (0, 1)}
+    assert result.leaks == {("a", "b", "dev"): (0, 1, 0), ("a", "b", "train"): (0, 1, 1)}
     assert outcomes(ledger)["b", "ACTOR", "removed", "nearly in test of a"] == 2
 
 

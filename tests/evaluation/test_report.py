@@ -66,7 +66,7 @@ LEDGER = {
     "spans": [span_row(4), span_row(3, "unknown", reason="no tag", examples=["f:3: Kyi"]), span_row(2, source="c")],
     "texts": [{"source": "b", "split": "dev", "outcome": "dropped", "reason": "empty text", "count": 5, "examples": ["f:9"]}],
     "problems": [{"source": "b", "split": "dev", "problem": "a damaged tag", "count": 6}],
-    "leaks": [{"test": "b", "source": "c", "split": "train", "same": 7, "nearly": 1}],
+    "leaks": [{"test": "b", "source": "c", "split": "train", "same": 7, "nearly": 1, "sentence": 2}],
     "conflicts": 8,
 }
 
@@ -78,7 +78,7 @@ def test_the_corpus_page_adds_up(render):
     assert "X | train | unknown | no tag | 3 | f:3: Kyi" in lines
     assert "b | dev | dropped | empty text | 5 | f:9" in lines
     assert "b | dev | a damaged tag | 6 |" in lines
-    assert "b | train of c | 7 | 1" in lines
+    assert "b | train of c | 7 | 1 | 2" in lines
     assert any(line.startswith("8 conflicts") for line in lines)
 
 

@@ -242,3 +242,8 @@ def test_an_undamaged_file_gives_every_span(tmp_path, content, data):
     assert text.text == content and not text.problems
     assert outcomes(text) == [(f"L{i}", s, e, "kept", "") for i, (s, e) in enumerate(spans)]
     assert all(span.surface in (None, content[span.start : span.end]) for span in text.spans)
+
+
+def test_a_line_that_lost_its_number_is_no_attribute(read):
+    (text,) = read({"a.txt": "Ann came", "a.ann": "ACTOR 0 3\tAnn\nA1\tNegated T1\n#1\tNote T1\tx\n*\tEquiv T1 T2\n"})
+    assert text.problems == ["a damaged annotation"]

@@ -544,3 +544,11 @@ def test_a_sound_file_gives_every_span(tmp_path, records, ascii_only, indent, bl
                     (s["start"], s["end"], "kept") for s in record["spans"]
                 ]
                 assert not text.damage and not text.problems
+
+
+def test_only_the_wished_records_are_read(tmp_path):
+    path = tmp_path / "a.jsonl"
+    records = [{"text": "a", "spans": [], "answer": answer} for answer in ("accept", "reject", "ignore")]
+    path.write_text("\n".join(json.dumps(record) for record in [*records, {"text": "b", "spans": []}]))
+    texts = list(readers.get("jsonl")(path, only={"answer": "accept"}))
+    assert [text.damage for text in texts] == ["", *["left out by the rule 'only': answer"] * 3]

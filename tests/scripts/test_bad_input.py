@@ -28,16 +28,20 @@ def broken_gold(project):
 def test_missing_data_set_is_named_and_skipped(run):
     done = run("convert", "--datasets", "gold,cyner")
     assert done.exit_code == 0
-    assert "Skipped: data set cyner is not there" in done.stdout
+    assert "Skipped: data set not there: cyner: expected dataset/mitre/train.txt" in done.stdout
 
 
 def test_missing_data_set_is_an_error_if_strict(run):
-    assert "data set cyner is not there" in the_line(run("convert", "--datasets", "gold,cyner", "--strict"))
+    assert "data set not there: cyner: expected" in the_line(run("convert", "--datasets", "gold,cyner", "--strict"))
 
 
 @pytest.mark.parametrize(
     ("datasets", "message"),
-    [("cyner", "none of the chosen data sets is there (cyner)"), ("golld", "unknown data set 'golld'"), ("", "none chosen")],
+    [
+        ("cyner", "none of the chosen data sets is there (cyner: expected"),
+        ("golld", "unknown data set 'golld'"),
+        ("", "none chosen"),
+    ],
 )
 def test_no_usable_data_set(run, datasets, message):
     assert message in the_line(run("convert", "--datasets", datasets))

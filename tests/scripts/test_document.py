@@ -37,8 +37,8 @@ CORPUS = {
         "spans": {"one": {"kept": 1000, "widened": 5, "unknown": 7, "removed": 2, "dropped": 1}},
         "texts": {"one": {"kept": 90, "removed": 9, "split": 50}},
         "leaks": [
-            {"test": "one", "split": "train", "source": "two", "same": 30, "nearly": 1},
-            {"test": "one", "split": "dev", "source": "two", "same": 3, "nearly": 1},
+            {"test": "one", "split": "train", "source": "two", "same": 30, "nearly": 1, "sentence": 2},
+            {"test": "one", "split": "dev", "source": "two", "same": 3, "nearly": 1, "sentence": 2},
         ],
         "conflicts": 4,
         "precision": [{"label": "X", "source": "one", "exact": 3, "precision": 0.75}],
@@ -78,7 +78,7 @@ def test_speed_and_memory_come_from_the_results():
 def test_the_outcomes_add_up():
     text = render_corpus(CORPUS)
     assert re.search(r"\| one +\| +99 \| +1,015 \| +1,005 \| +0 \| +0 \| +7 \| +0 \| +3 \|", text)
-    assert re.search(r"\| one +\| train of two +\| +30 \| +1 \|", text) and "dev of two" not in text
+    assert re.search(r"\| one +\| train of two +\| +30 \| +1 \| +2 \|", text) and "dev of two" not in text
     assert re.search(r"\| X +\| one +\| +3 \| +75\.0 \|", text)
 
 
