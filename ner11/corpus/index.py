@@ -101,27 +101,6 @@ def sign(tokens: np.ndarray, lengths: np.ndarray, strings: StringStore) -> tuple
     return signatures.astype(np.uint16), bands
 
 
-COLUMNS = (
-    "keys",
-    "signatures",
-    "bands",
-    "ranks",
-    "sentences",
-    "lines",
-    "files",
-    "part_docs",
-    "part_keys",
-    "span_docs",
-    "span_keys",
-    "span_places",
-)
-"""Over documents: hash of `text_key` (uint64); signature and bands of `sign`; rank (the lower, the more its annotation says);
-whether it is a sentence to know a document by; line and number of the file. Over sentences of texts that have several:
-document, hash of `text_key`. Over spans: document,
-number of the ledger key, first and one past the last token. Beside them, `file_names`, `ledger_keys` (as JSON: an array
-would give each the room of the longest) and `group_labels` (labels in span groups)."""
-
-
 _TIER_RANKS = 10_000
 SILVER_RANK = (len(TIERS) - 2) * _TIER_RANKS
 """Ranks above are of silver texts."""
@@ -148,7 +127,13 @@ def read_index(shard: Path, *names: str) -> list[np.ndarray]:
 
 
 def write_index(docs: list[TaggedDoc], rows: Rows, shard: Path) -> None:
-    """Write the index of a shard's documents, also given as rows, beside it. Raises OSError if the disk is full."""
+    """Write the index of a shard's documents, also given as rows, beside it. Raises OSError if the disk is full.
+
+    Over documents: hash of `text_key`; signature and bands of `sign`; rank (the lower, the more its annotation says); whether
+    it is a sentence to know a document by; line and number of the file. Over sentences of texts that have several: document
+    and hash of `text_key`. Over spans: document, number of the ledger key, first and one past the last token. Beside them
+    the files, the ledger keys (as JSON: an array would give each the room of the longest) and the labels in span groups.
+    """
     texts = [doc.text for doc in docs]
     signatures, bands = sign(rows.tokens[:, 0], rows.lengths, docs[0].vocab.strings)
     files: dict[str, int] = {}
