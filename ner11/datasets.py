@@ -1,14 +1,13 @@
 """The data sets of a domain, as `datasets.yml` declares them."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from ner11.errors import Ner11Error
-from ner11.schema import load_yaml, yaml_line
+from ner11.schema import Pattern, load_yaml, yaml_line
 
 SPLITS = ("train", "dev", "test")
 Split = Literal["train", "dev", "test"]
@@ -20,14 +19,6 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
-
-
-def _is_pattern(value: str | None) -> str | None:
-    try:
-        re.compile(value or "")
-    except re.error as e:
-        raise ValueError(f"'{value}' is no regular expression ({e})") from e
-    return value
 
 
 class _Config(BaseModel):
@@ -75,9 +66,7 @@ class Dataset(_Config):
     partial: list[str] = Field(default=[], title="Nodes that are mapped but not annotated throughout")
     groups: list[Groups] = Field(default=[], title="Documents with another coverage; the first that matches counts")
     repair: bool = Field(default=False, title="Put text right that was decoded wrongly (mojibake)")
-    skip: Annotated[str | None, AfterValidator(_is_pattern)] = Field(
-        default=None, title="Regular expression; texts that begin so are left out"
-    )
+    skip: Pattern | None = Field(default=None, title="Regular expression; texts that begin so are left out")
     max_tokens: int = Field(default=512, gt=0, title="Longer texts are split or dropped")
     long_texts: Literal["split", "drop"] = Field(default="split", title="What is done to longer texts")
 

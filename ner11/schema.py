@@ -1,19 +1,32 @@
 """The label tree: load and check it, look labels up, roll them up, and turn any node into its set of active labels."""
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import srsly
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from srsly import ruamel_yaml
 
 from ner11.errors import Ner11Error
 
 T = TypeVar("T", bound=BaseModel)
 LABEL_PATTERN = r"^[A-Z][A-Z0-9_]*$"
+
+
+def _is_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as e:
+        raise ValueError(f"'{value}' is no regular expression ({e})") from e
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+"""A regular expression in a configuration."""
 
 
 class _NodeConfig(BaseModel):

@@ -1,24 +1,12 @@
 """The gazetteers of a domain, as `gazetteers.yml` declares them."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ner11.errors import Ner11Error
-from ner11.schema import Schema, load_yaml
-
-
-def _is_pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as e:
-        raise ValueError(f"'{value}' is no regular expression ({e})") from e
-    return value
-
-
-Pattern = Annotated[str, AfterValidator(_is_pattern)]
+from ner11.schema import Pattern, Schema, load_yaml
 
 
 class Gazetteer(BaseModel):

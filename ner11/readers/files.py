@@ -41,7 +41,8 @@ def open_input(path: Path) -> BinaryIO:
     return file
 
 
-def _decode(number: int, raw: bytes) -> Line:
+def decode_line(number: int, raw: bytes) -> Line:
+    """Decode a line, or say what is wrong with it."""
     raw = raw.removesuffix(b"\r")
     if len(raw) > MAX_LINE:
         return Line(number, "", f"a line over {MAX_LINE >> 20} MiB")
@@ -62,7 +63,7 @@ def _decode_block(number: int, block: bytes) -> Iterator[Line]:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text or len(block) > MAX_LINE:
-        return map(_decode, count(number), block.split(b"\n"))
+        return map(decode_line, count(number), block.split(b"\n"))
     lines = text.split("\n")
     if "\r" in text:
         lines = [line.removesuffix("\r") for line in lines]
@@ -91,7 +92,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 rest = (rest + tail)[: MAX_LINE + 1]
                 continue
             if len(rest) > MAX_LINE:
-                yield _decode(number, rest)
+                yield decode_line(number, rest)
                 number += 1
                 _, end, whole = whole.partition(b"\n")
                 rest = b""
@@ -100,7 +101,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 number += whole.count(b"\n") + 1
             rest = tail
         if rest:
-            yield _decode(number, rest)
+            yield decode_line(number, rest)
 
 
 def read_utf8(path: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ner11.errors import Ner11Error
-from ner11.readers.files import MAX_LINE, Line, open_input
+from ner11.readers.files import MAX_LINE, Line, decode_line, open_input
 
 _BLOCK = 2**20
 _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"?'  # one that is not closed ends with its line, so that it does not swallow the rest
@@ -131,13 +131,6 @@ def _walk_children(scanner: _Scanner, steps: list[str], closing: bytes) -> Itera
             return
 
 
-def _decode(raw: bytes, line: int) -> Line:
-    try:
-        return Line(line, raw.decode("utf8"), "a NUL byte" if b"\0" in raw else "")
-    except UnicodeDecodeError as e:
-        return Line(line, raw.decode("utf8", errors="replace"), f"byte 0x{raw[e.start]:02x} is not UTF-8")
-
-
 def split_records(path: Path, records: str, *, fix: str = "Correct 'records' in datasets.yml") -> Iterator[Line]:
     """Stream the records of a JSON file, each with the line on which it begins.
 
@@ -162,7 +155,7 @@ def split_records(path: Path, records: str, *, fix: str = "Correct 'records' in 
                 found = True
                 if raw is not None:
                     # The scanner stands behind the record.
-                    yield _decode(raw, scanner.tell() - raw.count(b"\n"))
+                    yield decode_line(scanner.tell() - raw.count(b"\n"), raw)
             if scanner.peek():
                 raise _BrokenError("more behind the end of the JSON value")
         except _BrokenError as e:
