@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -29,20 +29,37 @@ Pattern = Annotated[str, AfterValidator(_is_pattern)]
 """A regular expression in a configuration."""
 
 
+def _is_sentence(value: str) -> str:
+    if not value.endswith("."):
+        raise ValueError(f"'{value}' does not end with a full stop")
+    return value
+
+
+_Name = Annotated[str, Field(pattern=LABEL_PATTERN)]
+_Sentence = Annotated[str, Field(min_length=1), AfterValidator(_is_sentence)]
+
+
 class _NodeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    name: str = Field(pattern=LABEL_PATTERN, title="Name of the node, in capitals")
-    definition: str = Field(min_length=1, title="One sentence")
+    name: _Name = Field(title="Name of the node, in capitals")
+    definition: _Sentence = Field(title="One sentence")
     examples: list[str] = Field(min_length=2, title="Surface forms")
-    aliases: list[str] = Field(default=[], title="Other names of the same type")
+    aliases: list[_Name] = Field(default=[], title="Other names of the same type, in capitals")
     active: bool = Field(default=False, title="Whether the model predicts it")
     children: list["_NodeConfig"] = Field(default=[], title="Finer nodes")
+
+
+class _LeftOutConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    names: list[_Name] = Field(min_length=1, title="Names that are no entity type")
+    reason: _Sentence = Field(title="Why, in one sentence")
 
 
 class _SchemaConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
     domain: str
     nodes: list[_NodeConfig] = Field(min_length=1)
+    left_out: list[_LeftOutConfig] = Field(default=[], title="Names that were considered and are no entity type")
 
 
 @dataclass(eq=False)
@@ -72,6 +89,11 @@ class Node:
             node = node.parent
 
 
+def name_form(text: str) -> str:
+    """Write what a person calls a type as names are written: "Mirror Stage" as MIRROR_STAGE."""
+    return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_")
+
+
 class Schema:
     """A checked label tree.
 
@@ -79,10 +101,12 @@ class Schema:
         domain: Name of the domain.
         roots: The tiers.
         active: The labels that the model predicts, in the order of the tree.
+        left_out: Names that are no entity type, with the reason.
     """
 
-    def __init__(self, domain: str, roots: list[Node]) -> None:
+    def __init__(self, domain: str, roots: list[Node], *, left_out: Iterable[tuple[str, str]] = ()) -> None:
         self.domain, self.roots = domain, roots
+        self.left_out: dict[str, str] = {}
         self._nodes: dict[str, Node] = {}
         for node in (node for root in roots for node in root.walk()):
             for name in (node.name, *node.aliases):
@@ -94,6 +118,11 @@ class Schema:
             above = next((up.name for up in node.ancestors() if up is not node and up.active), None)
             if node.active and above:
                 raise Ner11Error(f"{node.name} is active below the active {above}", fix="Let only one of them be active")
+        for name, reason in left_out:
+            if name in self._nodes or name in self.left_out:
+                other = f"names {self._nodes[name].name} and is left out" if name in self._nodes else "is left out twice"
+                raise Ner11Error(f"'{name}' {other}", fix="Let it stand in one place only")
+            self.left_out[name] = reason
         self.active = tuple(node.name for root in roots for node in root.walk() if node.active)
 
     def __contains__(self, name: str) -> bool:
@@ -103,8 +132,11 @@ class Schema:
         """Look a node up by name or alias.
 
         Raises:
-            Ner11Error: If there is no such node; the message names the nearest ones.
+            Ner11Error: If there is no such node; the message names the nearest ones, or says why the name is left out.
         """
+        if name in self.left_out:
+            reason = self.left_out[name].removesuffix(".")
+            raise Ner11Error(f"'{name}' is left out: {reason}", fix="Use a node of the schema")
         if name not in self._nodes:
             near = difflib.get_close_matches(name.upper(), self._nodes, n=3, cutoff=0.6)
             raise Ner11Error(
@@ -112,6 +144,27 @@ class Schema:
                 fix=f"Did you mean {' or '.join(near)}" if near else "Add it to the schema or correct it",
             )
         return self._nodes[name]
+
+    def find(self, name: str) -> Node:
+        """Look a node up as a person writes it, in any case and with blanks or hyphens. Raises as `node` does."""
+        return self.node(name_form(name) or name)
+
+    def state(self, node: Node) -> str:
+        """Say what a node is to the model: "active", "counts as A" (below it), "stands for A, B" (above them) or "reserved"."""
+        if node.active:
+            return "active"
+        above = next((up.name for up in node.ancestors() if up.active), None)
+        below = [down.name for down in node.walk() if down.active]
+        return f"counts as {above}" if above else f"stands for {', '.join(below)}" if below else "reserved"
+
+    def roll_up(self, label: str, level: int) -> str:
+        """Name the ancestor of a label at a level (1 tier, 2 category, ...), the node itself if it is not that deep.
+
+        Raises:
+            Ner11Error: If there is no such label.
+        """
+        path = [*self.node(label).ancestors()][::-1]
+        return path[min(level, len(path)) - 1].name
 
     def allowed(self, name: str) -> frozenset[str]:
         """Give the active labels that an annotation as `name` is consistent with.
@@ -151,7 +204,8 @@ def load_schema(path: Path) -> Schema:
     """
     config = load_yaml(path, _SchemaConfig)
     try:
-        return Schema(config.domain, [_build(node, None) for node in config.nodes])
+        left_out = [(name, group.reason) for group in config.left_out for name in group.names]
+        return Schema(config.domain, [_build(node, None) for node in config.nodes], left_out=left_out)
     except Ner11Error as e:
         raise Ner11Error(e.what, where=path, fix=e.fix) from e
 

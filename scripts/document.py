@@ -1,4 +1,4 @@
-"""Write the measured figures into README.md and docs/datasets.md, from the files that runs wrote."""
+"""Write the measured figures into README.md and the pages of docs, from the files that runs wrote."""
 
 from common import ROOT, Quiet, command
 
@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from wasabi import MarkdownRenderer, Printer
 
+from ner11.corpus.evidence import EVALUATION, TRAINING
 from ner11.errors import Ner11Error
 from ner11.evaluation.metrics import percent
 from ner11.files import read_json, write_text
@@ -124,13 +125,35 @@ def render_corpus(results: dict[str, Any]) -> str:
     return md.text
 
 
-README, DATASETS = Path("README.md"), Path("docs/datasets.md")
-SECTIONS = {"full": (README, render_full), "harmonize": (README, render_harmonize), "corpus": (DATASETS, render_corpus)}
+def render_evidence(results: dict[str, Any]) -> str:
+    """Render how many spans of each active label there are, by source, as Markdown."""
+    md = MarkdownRenderer()
+    for domain, labels in sorted(results.items()):
+        rows = []
+        for label, row in labels.items():
+            training, evaluation = row["training"], row["evaluation"]
+            sources = sorted({*training, *evaluation}, key=lambda name: -training.get(name, 0) - evaluation.get(name, 0))
+            places = ", ".join(f"{name} {training.get(name, 0):,} + {evaluation.get(name, 0):,}" for name in sources)
+            rows.append((md.code(label), f"{sum(training.values()):,}", f"{sum(evaluation.values()):,}", places or "–"))
+        md.add(md.table(rows, [domain, "train", "dev + test", "by source"], aligns=["l", "r", "r", "l"]))
+        few = [md.code(label) for label, row in labels.items() if not row["enough"]]
+        rule = f"{TRAINING} spans in train and {EVALUATION} in dev and test together"
+        md.add(f"Not enough evidence, fewer than {rule}: {', '.join(few)}." if few else f"All labels have {rule}, or more.")
+    return md.text
+
+
+README, DATASETS, LABELS = Path("README.md"), Path("docs/datasets.md"), Path("docs/labels.md")
+SECTIONS = {
+    "full": (README, render_full),
+    "harmonize": (README, render_harmonize),
+    "corpus": (DATASETS, render_corpus),
+    "evidence": (LABELS, render_evidence),
+}
 
 
 @command
 def main(quiet: Quiet = False) -> None:
-    """Replace the parts of README.md and docs/datasets.md between the marks."""
+    """Replace the parts of the pages between the marks."""
     pages = {page: (ROOT / page).read_text(encoding="utf8") for page, _ in SECTIONS.values()}
     for name, (page, render) in SECTIONS.items():
         results = ROOT / RESULTS / f"{name}.json"
@@ -144,7 +167,7 @@ def main(quiet: Quiet = False) -> None:
         pages[page] = f"{before}{start}\n{render(read_json(results))}\n{end}{rest.split(end, 1)[1]}"
     for page, text in pages.items():
         write_text(ROOT / page, text)
-    Printer(no_print=quiet).good("Wrote the measured figures into README.md and docs/datasets.md")
+    Printer(no_print=quiet).good(f"Wrote the measured figures into {', '.join(map(str, pages))}")
 
 
 if __name__ == "__main__":

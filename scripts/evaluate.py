@@ -1,9 +1,9 @@
 """Score the trained pipeline on the untouched test split, check the gates, and write the report."""
 
-from common import ROOT, Domain, Quiet, command
+from common import ROOT, Domain, Quiet, command, schema_path
 
 # isort: split
-from typing import Annotated
+from typing import Annotated, Any
 
 import spacy
 import typer
@@ -16,8 +16,18 @@ from ner11.evaluation.gates import check_gate, load_gates
 from ner11.evaluation.metrics import evaluate, percent
 from ner11.evaluation.report import write_report
 from ner11.files import read_json, write_json
+from ner11.schema import load_schema
 from ner11.training.encoder import Encoder
 from ner11.training.hardware import configured_device
+
+
+def agreement_on(domain: str) -> dict[str, Any] | None:
+    """Give how far people agree on the gold set of this domain, if that was measured; without the single disagreements."""
+    path = ROOT / "benchmarks" / "results" / "agreement.json"
+    results = read_json(path) if path.is_file() else {}
+    if results.get("domain") != domain:
+        return None
+    return {key: value for key, value in results.items() if key != "disagreements"}
 
 
 @command
@@ -35,12 +45,14 @@ def main(
         raise Ner11Error("no trained model", where=model, fix="Run 'spacy project run train' first")
     gates_path = ROOT / "configs" / "gates" / f"{gates}.csv"
     claims = load_gates(gates_path)
+    schema = load_schema(schema_path(domain))
     device = configured_device(model / "config.cfg")
     if device.is_gpu:
         spacy.require_gpu(device.gpu_id)
     nlp = spacy.load(model)
     references = list(read_docs(ROOT / "corpus" / "merged" / "test", nlp.vocab))
-    scores = evaluate(nlp, tqdm(references, desc="Test texts", disable=True if quiet else None, leave=False))
+    texts = tqdm(references, desc="Test texts", disable=True if quiet else None, leave=False)
+    scores = evaluate(nlp, texts, roll_up=schema.roll_up)
     encoder = Encoder(**read_json(ROOT / "assets" / "encoders" / "selected.json"))
     metrics = {
         "model": {"name": f"en_ner11_{domain}", "version": version, "domain": domain, "encoder": encoder.title, "head": head},
@@ -49,6 +61,9 @@ def main(
         "gates_file": str(gates_path),
         "gates": [check_gate(gate, scores).to_dict() for gate in claims],
     }
+    agreement = agreement_on(domain)
+    if agreement:
+        metrics["agreement"] = agreement
     write_json(ROOT / "training" / "metrics.json", metrics)
     ledger = read_json(ROOT / "corpus" / "merged" / "ledger.json")
     statistics = ROOT / "corpus" / "statistics.json"

@@ -22,11 +22,13 @@ nodes:
         examples: [a, b]
         active: true
         children:
-          - {name: WIPER, definition: It deletes., examples: [a, b], aliases: [Eraser]}
+          - {name: WIPER, definition: It deletes., examples: [a, b], aliases: [ERASER]}
       - {name: CAMPAIGN, definition: A series of attacks., examples: [a, b]}
   - {name: PLACE, definition: Where it is., examples: [a, b], active: true}
+left_out:
+  - {names: [TITLE, LANG], reason: Fields of a document.}
 """
-NODE = "definition: d, examples: [a, b]"
+NODE = "definition: d., examples: [a, b]"
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def write(folder, text):
     [
         pytest.param("MALWARE", {"MALWARE"}, id="active"),
         pytest.param("WIPER", {"MALWARE"}, id="leaf below active"),
-        pytest.param("Eraser", {"MALWARE"}, id="alias of a leaf"),
+        pytest.param("ERASER", {"MALWARE"}, id="alias of a leaf"),
         pytest.param("GROUP", {"ACTOR"}, id="alias of active"),
         pytest.param("THREAT", {"ACTOR", "MALWARE"}, id="inner node"),
         pytest.param("CAMPAIGN", set(), id="reserved"),
@@ -64,7 +66,7 @@ def test_levels_count_from_the_tier_down(schema):
 
 
 def test_names_and_aliases_are_members(schema):
-    assert "WIPER" in schema and "Eraser" in schema and "wiper" not in schema
+    assert "WIPER" in schema and "ERASER" in schema and "wiper" not in schema
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,50 @@ def test_an_unknown_label_is_named_with_a_way_out(schema, name, fix):
     with pytest.raises(Ner11Error) as error:
         schema.allowed(name)
     assert str(error.value) == f"unknown label '{name}'. {fix}"
+
+
+def test_a_name_that_is_left_out_says_why(schema):
+    with pytest.raises(Ner11Error) as error:
+        schema.node("TITLE")
+    assert str(error.value) == "'TITLE' is left out: Fields of a document. Use a node of the schema."
+    assert schema.left_out == {"TITLE": "Fields of a document.", "LANG": "Fields of a document."} and "LANG" not in schema
+
+
+@pytest.mark.parametrize("name", ["wiper", "Wiper", " WIPER ", "eraser"])
+def test_people_find_a_node_in_any_case(schema, name):
+    assert schema.find(name).name == "WIPER"
+
+
+def test_people_write_blanks_and_hyphens_for_underscores(tmp_path):
+    schema = load_schema(write(tmp_path, f"domain: toy\nnodes: [{{name: MIRROR_STAGE, {NODE}}}]\n"))
+    assert schema.find("Mirror Stage") is schema.find("mirror-stage") is schema.node("MIRROR_STAGE")
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("MALWARE", "active"),
+        ("WIPER", "counts as MALWARE"),
+        ("THREAT", "stands for ACTOR, MALWARE"),
+        ("CAMPAIGN", "reserved"),
+    ],
+)
+def test_the_state_of_a_node(schema, name, state):
+    assert schema.state(schema.node(name)) == state
+
+
+@pytest.mark.parametrize(
+    ("label", "level", "expected"),
+    [
+        ("WIPER", 1, "THREAT"),
+        ("WIPER", 2, "MALWARE"),
+        ("ERASER", 3, "WIPER"),
+        ("MALWARE", 3, "MALWARE"),
+        ("PLACE", 1, "PLACE"),
+    ],
+)
+def test_labels_roll_up_to_a_level(schema, label, level, expected):
+    assert schema.roll_up(label, level) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,7 +142,7 @@ def test_an_unknown_label_is_named_with_a_way_out(schema, name, fix):
             id="active below active",
         ),
         pytest.param(
-            "[{name: A, definition: d, examples: [a]}]",
+            "[{name: A, definition: d., examples: [a]}]",
             "nodes.0.examples: List should have at least 2 items after validation, not 1. Correct this key.",
             id="one example",
         ),
@@ -104,6 +150,26 @@ def test_an_unknown_label_is_named_with_a_way_out(schema, name, fix):
             f"[{{name: A, {NODE}, children: [{{name: B, actve: true, {NODE}}}]}}]",
             "nodes.0.children.0.actve: Extra inputs are not permitted. Correct this key.",
             id="misspelled key",
+        ),
+        pytest.param(
+            "[{name: A, definition: What it is, examples: [a, b]}]",
+            "nodes.0.definition: Value error, 'What it is' does not end with a full stop. Correct this key.",
+            id="no sentence",
+        ),
+        pytest.param(
+            f"[{{name: A, aliases: [Aa], {NODE}}}]",
+            "nodes.0.aliases.0: String should match pattern '^[A-Z][A-Z0-9_]*$'. Correct this key.",
+            id="alias not in capitals",
+        ),
+        pytest.param(
+            f"[{{name: A, aliases: [B], {NODE}}}]\nleft_out: [{{names: [B], reason: r.}}]",
+            "'B' names A and is left out. Let it stand in one place only.",
+            id="node and left out",
+        ),
+        pytest.param(
+            f"[{{name: A, {NODE}}}]\nleft_out: [{{names: [B], reason: r.}}, {{names: [B], reason: s.}}]",
+            "'B' is left out twice. Let it stand in one place only.",
+            id="left out twice",
         ),
     ],
 )

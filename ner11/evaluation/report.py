@@ -10,6 +10,17 @@ from ner11.evaluation.metrics import percent
 from ner11.files import write_text
 from ner11.ledger import OUTCOMES
 
+MIN_AGREEMENT = 5
+"""Spans of a label in either annotation below which their agreement on it says nothing."""
+
+
+def _ceiling(agreement: dict[str, Any] | None) -> dict[str, float | None]:
+    """Give the F1 of two annotations by label, and under "" of all together; empty if it was not measured."""
+    if agreement is None:
+        return {}
+    labels = {label: row["f1"] for label, row in agreement["labels"].items() if max(row["first"], row["second"]) >= MIN_AGREEMENT}
+    return {**labels, "": agreement["overall"]["f1"]}
+
 
 def sum_outcomes(rows: list[dict[str, Any]]) -> dict[str, Counter[str]]:
     """Sum the span rows of a ledger by source: spans by outcome, and in `read` all together."""
@@ -17,6 +28,18 @@ def sum_outcomes(rows: list[dict[str, Any]]) -> dict[str, Counter[str]]:
     for row in rows:
         sums.setdefault(row["source"], Counter()).update({row["outcome"]: row["count"], "read": row["count"]})
     return sums
+
+
+def nest_levels(levels: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Give the scores of tiers, each with those of its categories below it: level, name, figures."""
+    tiers, categories = levels["1"], levels["2"]
+    below = {name: row for name, row in categories.items() if name not in tiers}
+    rows = []
+    # A span of several tiers may be met as soon as its categories are rolled up; then its set is no row of the tiers.
+    for tier in sorted(tiers.keys() | {row["parent"] for row in below.values()}):
+        rows += [("tier", tier, tiers[tier])] if tier in tiers else []
+        rows += [("category", name, row) for name, row in below.items() if row["parent"] == tier]
+    return rows
 
 
 def write_report(
@@ -47,6 +70,8 @@ def write_report(
         "read": sum(row["read"] for row in sources.values()),
         "outcomes": [outcome for outcome in OUTCOMES if outcome in seen],
         "meanings": OUTCOMES,
+        "levels": nest_levels(metrics["overall"]["levels"]) if "levels" in metrics["overall"] else [],
+        "ceiling": _ceiling(metrics.get("agreement")),
     }
     for page in ("corpus.html", "index.html"):
         write_text(folder / page, environment.get_template(page).render(values))

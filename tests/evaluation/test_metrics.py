@@ -5,6 +5,8 @@ from spacy.tokens import Span
 
 from ner11.evaluation.metrics import evaluate, figures, summarize
 from ner11.pipeline.scoring import Comparison, Counts
+from ner11.schema import Schema
+from tests.trees import node
 
 TEXT = "Sandworm used KillDisk against Kyiv"
 
@@ -117,3 +119,82 @@ def test_the_macro_average_takes_labels_with_support_only():
     assert list(summary["labels"]) == ["A", "B", "C"]
     assert summary["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
     assert summary["micro"]["f1"] == pytest.approx(2 / 5)
+
+
+TREE = Schema(
+    "toy",
+    [
+        node(
+            "CYBER", node("THREAT", node("ACTOR", active=True), node("TOOL", active=True)), node("FLAW", node("CVE", active=True))
+        ),
+        node("PLACE", active=True),
+    ],
+)
+
+
+def right_and_wrong(nodes):
+    return {name: (row["tp"], row["fp"], row["fn"]) for name, row in nodes.items()}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "levels"),
+    [
+        pytest.param(
+            {"Sandworm": "TOOL"},
+            {"entities": [(0, "ACTOR")]},
+            [{"CYBER": (1, 0, 0)}, {"THREAT": (1, 0, 0)}, {"TOOL": (0, 1, 0), "ACTOR": (0, 0, 1)}],
+            id="siblings",
+        ),
+        pytest.param(
+            {"Sandworm": "CVE"},
+            {"entities": [(0, "ACTOR")]},
+            [{"CYBER": (1, 0, 0)}, {"FLAW": (0, 1, 0), "THREAT": (0, 0, 1)}, {"CVE": (0, 1, 0), "ACTOR": (0, 0, 1)}],
+            id="cousins",
+        ),
+        pytest.param(
+            {"Sandworm used": "TOOL"},
+            {"entities": [(0, "ACTOR")]},
+            [{"CYBER": (0, 1, 1)}, {"THREAT": (0, 1, 1)}, {"TOOL": (0, 1, 0), "ACTOR": (0, 0, 1)}],
+            id="other borders",
+        ),
+        pytest.param({"Kyiv": "PLACE"}, {"entities": [(4, "PLACE")]}, [{"PLACE": (1, 0, 0)}] * 3, id="less deep"),
+        pytest.param(
+            {"KillDisk": "TOOL"},
+            {"unclear": [(2, "ACTOR|CVE")]},
+            [{"CYBER": (1, 0, 0)}, {"THREAT": (1, 0, 0)}, {"TOOL": (0, 1, 0), "ACTOR|CVE": (0, 0, 1)}],
+            id="one of a set",
+        ),
+        pytest.param(
+            {},
+            {"unclear": [(2, "ACTOR|TOOL")]},
+            [{"CYBER": (0, 0, 1)}, {"THREAT": (0, 0, 1)}, {"ACTOR|TOOL": (0, 0, 1)}],
+            id="missed set",
+        ),
+        pytest.param(
+            {"Sandworm": "TOOL"},
+            {"entities": [(0, "ACTOR")], "coverage": ["ACTOR"]},
+            [{"CYBER": (0, 0, 1)}, {"THREAT": (0, 0, 1)}, {"ACTOR": (0, 0, 1)}],
+            id="uncovered stays ignored",
+        ),
+    ],
+)
+def test_labels_roll_up_to_what_is_above_them(pipeline, predicted, gold, levels):
+    nlp = pipeline(predicted)
+    overall = evaluate(nlp, [reference(nlp, **gold)], roll_up=TREE.roll_up)["overall"]
+    assert [right_and_wrong(overall["levels"][level]) for level in ("1", "2", "3")] == levels
+
+
+def test_levels_have_micro_averages_and_name_the_node_above():
+    comparison = Comparison(hits=[(0, 1, "PLACE")], spurious=[(2, 3, "TOOL")], missed=[(2, 3, "ACTOR"), (4, 5, "CVE")])
+    summary = summarize([comparison], roll_up=TREE.roll_up)
+    assert [summary["levels_micro"][level]["f1"] for level in ("1", "2", "3")] == pytest.approx([4 / 5, 4 / 5, 2 / 5])
+    assert {name: row["parent"] for name, row in summary["levels"]["2"].items()} == {
+        "THREAT": "CYBER",
+        "FLAW": "CYBER",
+        "PLACE": "PLACE",
+    }
+    assert summary["micro"] == summary["levels_micro"]["3"]
+
+
+def test_without_a_tree_there_are_no_levels():
+    assert "levels" not in summarize([Comparison(hits=[(0, 1, "A")])])

@@ -15,14 +15,15 @@ COMPARISON = Comparison(hits=[(0, 1, "TOOL")] * 3, spurious=[(2, 3, "TOOL")], mi
 def render(tmp_path):
     """Gives the text of a report, one string a table row or other line, and its source."""
 
-    def render(source="gold", gates=(), ledger=None, model="en_toy", page="index.html", statistics=None):
-        scores = {"texts": 7, "words": 123, **summarize([COMPARISON])}
+    def render(source="gold", gates=(), ledger=None, model="en_toy", page="index.html", statistics=None, tree=None, **more):
+        scores = {"texts": 7, "words": 123, **summarize([COMPARISON], roll_up=tree)}
         metrics = {
             "model": {"name": model, "version": "1.2.3", "encoder": "minilm", "head": "transition"},
             "training": {"steps": 42, "words": 999, "best_score": 0.5, "best_step": 40, "stopped_early": True},
             "overall": scores,
             "sources": {source: scores},
             "gates_file": "gates/demo.csv",
+            **more,
         }
         metrics["gates"] = [check_gate(gate, metrics).to_dict() for gate in gates]
         rows = {"spans": [], "texts": [], "problems": [], "leaks": [], "conflicts": 0, **(ledger or {})}
@@ -43,6 +44,41 @@ def test_scores_are_shown_as_percentages(render):
     assert "mean of labels (macro) | | | 42.9 | | |" in lines
     assert any("7 texts, 123 words; 1 predictions neither right nor wrong" in line for line in lines)
     assert any("42 steps, 999 words; best dev F1 50.0 at step 40, stopped early" in line for line in lines)
+
+
+AGREEMENT = {
+    "documents": 10,
+    "overall": {"f1": 0.625},
+    "labels": {"TOOL": {"first": 4, "second": 5, "f1": 0.875}, "PLACE": {"first": 4, "second": 4, "f1": 0.25}},
+}
+
+
+def test_agreement_stands_beside_the_scores_where_it_has_enough_spans(render):
+    lines, _ = render(agreement=AGREEMENT)
+    assert "label | precision | recall | F1 | | agreement F1 | support | predicted" in lines
+    assert "TOOL | 75.0 | 100.0 | 85.7 | | 87.5 | 3 | 4" in lines
+    assert "PLACE | – | 0.0 | 0.0 | | | 1 | 0" in lines
+    assert "all (micro) | 75.0 | 75.0 | 75.0 | | 62.5 | 4 | 4" in lines
+    assert any("two independent annotations of 10 of its documents" in line for line in lines)
+
+
+def test_agreement_is_about_the_gold_set_alone(render):
+    lines, _ = render(source="other", agreement=AGREEMENT)
+    assert "TOOL | 75.0 | 100.0 | 85.7 | | 3 | 4" in lines
+
+
+def test_categories_stand_below_their_tier(render):
+    nodes = {"TOOL": ["CYBER", "MEANS", "TOOL"], "PLACE": ["WORLD", "SITE", "PLACE"]}
+    paths = {name: path for path in nodes.values() for name in path}
+    lines, _ = render(tree=lambda label, level: paths[label][min(level - 1, paths[label].index(label))])
+    start = lines.index("tier, category | precision | recall | F1 | | support | predicted")
+    assert [line.split(" | ")[0] for line in lines[start + 1 : start + 5]] == ["CYBER", "MEANS", "WORLD", "SITE"]
+    assert "MEANS | 75.0 | 100.0 | 85.7 | | 3 | 4" in lines
+    assert any("as categories: F1 75.0; as tiers: F1 75.0" in line for line in lines)
+
+
+def test_without_levels_there_is_no_such_table(render):
+    assert "Tiers and categories" not in render()[0]
 
 
 def test_failed_gates_are_shown_with_their_reason(render):
@@ -141,5 +177,9 @@ def test_every_tag_is_closed(render, page):
         def handle_endtag(self, tag):
             assert opened.pop() == tag
 
-    Nesting().feed(render(gates=[Gate("gold", "TOOL", "f1", 0.9, 1)], ledger=LEDGER, page=page)[1])
+    Nesting().feed(
+        render(
+            gates=[Gate("gold", "TOOL", "f1", 0.9, 1)], ledger=LEDGER, page=page, agreement=AGREEMENT, tree=lambda label, _: label
+        )[1]
+    )
     assert not opened

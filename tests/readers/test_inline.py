@@ -68,13 +68,33 @@ def test_a_nested_bracket_names_the_inner_one():
 
 
 def test_a_folder_is_read_in_the_order_of_names(tmp_path):
-    for name in ("b.md", "a.md", "c.txt"):
+    for name in ("b.md", "a.md", "c.csv"):
         (tmp_path / name).write_text(f"[{name[0]}](A)\n\n", encoding="utf8")
     texts = list(read_inline(tmp_path))
     assert [(text.text, text.group, text.where) for text in texts] == [
         ("a", "a", f"{tmp_path}/a.md"),
         ("b", "b", f"{tmp_path}/b.md"),
     ]
+
+
+def test_each_line_of_a_txt_file_is_a_text_and_a_group(tmp_path):
+    (tmp_path / "b.md").write_text("[x](A)\n\n[y](A)", encoding="utf8")
+    (tmp_path / "a.txt").write_bytes(b"[one](A) two\r\n\r\n \t\nthree \n")
+    texts = list(read_inline(tmp_path))
+    assert [(text.text, text.group) for text in texts] == [("one two", "a:1"), ("three", "a:4"), ("x\n\ny", "b")]
+
+
+def test_a_folder_of_txt_files_alone_is_read_and_spans_have_their_place(tmp_path):
+    (tmp_path / "a.txt").write_text("bare\n\n[x](A) and [y](B)\n", encoding="utf8")
+    _, text = read_inline(tmp_path)
+    assert [text.place(span) for span in text.spans] == [f"{tmp_path}/a.txt:3"] * 2
+
+
+def test_a_damaged_line_of_a_txt_file_is_named(tmp_path):
+    (tmp_path / "a.txt").write_text("one\n\n  [x\n", encoding="utf8")
+    with pytest.raises(Ner11Error) as error:
+        list(read_inline(tmp_path))
+    assert str(error.value).startswith(f"{tmp_path}/a.txt:3:3: a '[' without its ']'.")
 
 
 def test_byte_order_mark_and_crlf_leave_no_trace(tmp_path):
@@ -95,7 +115,9 @@ def test_a_damaged_file_is_named(tmp_path):
 def test_a_folder_without_texts_is_an_error(tmp_path, folder):
     with pytest.raises(Ner11Error) as error:
         list(read_inline(tmp_path / folder))
-    assert str(error.value) == f"{tmp_path / folder}: no *.md files here. Put them there or correct the path."
+    assert str(error.value) == (
+        f"{tmp_path / folder}: no *.md files here, and no *.txt files. Put them there or correct the path."
+    )
 
 
 PARTS = st.tuples(st.text("ab .[]\\🐍\n", max_size=5), st.one_of(st.none(), st.text("ab[]🐍", min_size=1, max_size=4)))
@@ -118,4 +140,5 @@ def test_every_entity_of_sound_markup_is_read(parts):
 @given(damaged("[Ann](PER) saw\n[Oslo 🐍](LOC) \\[x\\].\n".encode()))
 def test_damage_never_crashes(tmp_path, content):
     (tmp_path / "a.md").write_bytes(content)
+    (tmp_path / "a.txt").write_bytes(content)
     check_texts(lambda: read_inline(tmp_path))

@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from document import SECTIONS, marks, render_corpus, render_full, render_harmonize
+from document import SECTIONS, marks, render_corpus, render_evidence, render_full, render_harmonize
 
 ROOT = Path(__file__).parents[2]
 ROW = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 8}
@@ -44,7 +44,13 @@ CORPUS = {
         "precision": [{"label": "X", "source": "one", "exact": 3, "precision": 0.75}],
     }
 }
-RESULTS = {"full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS}
+EVIDENCE = {
+    "toy": {
+        "X": {"training": {"one": 2000, "two": 40}, "evaluation": {"two": 12}, "enough": True},
+        "Y": {"training": {}, "evaluation": {}, "enough": False},
+    }
+}
+RESULTS = {"full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS, "evidence": EVIDENCE}
 
 
 def write_pages(project, between):
@@ -82,6 +88,14 @@ def test_the_outcomes_add_up():
     assert re.search(r"\| X +\| one +\| +3 \| +75\.0 \|", text)
 
 
+def test_the_evidence_of_a_label_is_shown_by_source():
+    text = render_evidence(EVIDENCE)
+    assert re.search(r"\| `X` +\| +2,040 \| +12 \| one 2,000 \+ 0, two 40 \+ 12 +\|", text)
+    assert re.search(r"\| `Y` +\| +0 \| +0 \| – +\|", text)
+    assert "Not enough evidence, fewer than 30 spans in train and 10 in dev and test together: `Y`." in text
+    assert "All labels have 30 spans" in render_evidence({"toy": {"X": EVIDENCE["toy"]["X"]}})
+
+
 @pytest.mark.parametrize("text", ["nothing", marks("full")[0], "".join(marks("full"))])
 def test_a_readme_without_marks_is_left_alone(run, project, results, text):
     write_pages(project, "")
@@ -102,9 +116,9 @@ def test_writes_between_the_marks_again_and_again(run, project, results):
     write_pages(project, "\nold\n")
     for _ in range(2):
         assert run("document").exit_code == 0
-        text = "".join((project / page).read_text() for page in ("README.md", "docs/datasets.md"))
+        text = "".join((project / page).read_text() for page in ("README.md", "docs/datasets.md", "docs/labels.md"))
         assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
-        assert text.count("33.3") == 2 and text.count("201 MiB") == 1 and text.count("1,005") == 1
+        assert text.count("33.3") == 2 and text.count("201 MiB") == 1 and text.count("1,005") == 1 and text.count("2,040") == 1
 
 
 @pytest.mark.parametrize("name", SECTIONS)
