@@ -25,7 +25,7 @@ def gold(project):
     (folder / "train/1.md").unlink()
     (folder / "dev/0.md").write_text("[Nmap](PLACE) is one place.\n", encoding="utf8")
     (folder / "test/0.md").write_text("Nmap is bare.\n", encoding="utf8")
-    (folder / "train/s.txt").write_text(f"{LINE} [Zmap](TOOL).\nno\n", encoding="utf8")
+    (folder / "train/s.txt").write_text(f"no\n{LINE} [Zmap](TOOL).\n", encoding="utf8")
     return folder
 
 
@@ -45,11 +45,11 @@ def test_full_prints_every_entry_with_its_place(run, gold):
     lines = run("check_gold", "--full").stdout.splitlines()
     where = "assets/cyber/gold"
     for line in (
-        f"{where}/train/s.txt:2: 1 words",
+        f"{where}/train/s.txt:1: 1 words",
         f"'nmap': TOOL 1 x ({where}/train/0.md:1), PLACE 1 x ({where}/dev/0.md:1)",
         f"'Nmap': 2 x TOOL, 1 x bare ({where}/test/0.md:1)",
         "similar sentences in 2 file(s):",
-        f"  {where}/train/s.txt:1: {LINE} Zmap.",
+        f"  {where}/train/s.txt:2: {LINE} Zmap.",
     ):
         assert line in lines
 
