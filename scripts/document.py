@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from agreement import render_agreement
 from wasabi import MarkdownRenderer, Printer
 
 from ner11.corpus.evidence import EVALUATION, TRAINING
@@ -143,11 +144,13 @@ def render_evidence(results: dict[str, Any]) -> str:
 
 
 README, DATASETS, LABELS = Path("README.md"), Path("docs/datasets.md"), Path("docs/labels.md")
+ANNOTATION = Path("docs/annotation.md")
 SECTIONS = {
     "full": (README, render_full),
     "harmonize": (README, render_harmonize),
     "corpus": (DATASETS, render_corpus),
     "evidence": (LABELS, render_evidence),
+    "agreement": (ANNOTATION, render_agreement),
 }
 
 

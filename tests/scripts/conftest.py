@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 ROOT = Path(__file__).parents[2]
 GOLD = {
     "train": [
-        "[Sandworm](THREAT_ACTOR) used [KillDisk](WIPER) in [Ukraine](COUNTRY).",
-        "[Turla](THREAT_ACTOR) used [Kazuar](MALWARE) in [Poland](COUNTRY).",
+        "[Sandworm](THREAT_ACTOR) used [KillDisk](MALWARE) in [Ukraine](LOCATION).",
+        "[Turla](THREAT_ACTOR) used [Kazuar](MALWARE) in [Poland](LOCATION).",
         "Nothing happened here.",
     ],
-    "dev": ["[Sandworm](THREAT_ACTOR) used [Kazuar](MALWARE) in [Poland](COUNTRY)."],
-    "test": ["[Turla](THREAT_ACTOR) used [KillDisk](WIPER) in [Ukraine](COUNTRY), version [1.2](VERSION)."],
+    "dev": ["[Sandworm](THREAT_ACTOR) used [Kazuar](MALWARE) in [Poland](LOCATION)."],
+    "test": ["[Turla](THREAT_ACTOR) used [KillDisk](MALWARE) in [Ukraine](LOCATION), version [1.2](VERSION)."],
 }
 
 Run = Callable[..., Result]
