@@ -205,11 +205,8 @@ def test_a_list_holds_nodes(target, settings):
 
 
 def test_every_declared_map_fits_its_schema():
-    maps = [
-        Harmonizer(one, load_schema(path.with_name("schema.yml")))
-        for path in DOMAINS.glob("*/datasets.yml")
-        for one in load_datasets(path)
-    ]
+    declared = {path.with_name("schema.yml"): load_datasets(path) for path in DOMAINS.glob("*/datasets.yml")}
+    maps = [Harmonizer(one, schema) for path, sets in declared.items() for schema in [load_schema(path)] for one in sets]
     assert maps
 
 

@@ -135,24 +135,32 @@ def compare_name(label: str, schema: Schema) -> tuple[str, list[str]]:
     """Compare a label with the names and aliases of nodes.
 
     Returns:
-        The node with that name (case, blanks and plural aside), or the only one whose name begins so, or ""; and nodes
-        with similar names, the most similar first.
+        The node with that name (case, blanks and plural aside), or the widest whose name begins so, or ""; and nodes with
+        similar names, the most similar first.
     """
     names = {alias: node for root in schema.roots for node in root.walk() for alias in (node.name, *node.aliases)}
     plain = {_plain(alias): node.name for alias, node in names.items()}
     wanted = _plain(label)
     if wanted in plain:
         return plain[wanted], []
+    begun = {name for key, name in plain.items() if len(wanted) >= _SHORTEST and key.startswith(wanted)}
+    begun |= {node.name for alias, node in names.items() if _words(alias)[0] == wanted}
+    # Of the many names and aliases that begin so, one decides only if it is that of a label or of a node above labels.
+    wide = {name: schema.node(name).level for name in begun if _plain(name).startswith(wanted) and _is_wide(name, schema)}
+    top = {name for name, level in wide.items() if level == min(wide.values())}
+    if len(top) == 1:
+        return min(top), []
     # Tiers and categories are too wide for a name that is only similar.
     fine = {key: name for key, name in plain.items() if len(schema.allowed(name)) <= 1}
-    begun = {name for key, name in fine.items() if len(wanted) >= _SHORTEST and key.startswith(wanted)}
-    begun |= {node.name for alias, node in names.items() if node.name in fine.values() and _words(alias)[0] == wanted}
-    if len({schema.allowed(name) or name for name in begun}) == 1:
-        return min(begun, key=lambda name: schema.node(name).level), []
+    begun &= set(fine.values())
     words = {_plain(word) for word in _words(label)}
     inside = [name for alias, node in names.items() if (name := node.name) in fine.values() and _within(alias, words)]
     near = difflib.get_close_matches(wanted, fine, n=_FEW, cutoff=0.75)
     return "", list(dict.fromkeys([*inside, *sorted(begun), *(fine[key] for key in near)]))[:_FEW]
+
+
+def _is_wide(name: str, schema: Schema) -> bool:
+    return name in schema.active or len(schema.allowed(name)) > 1
 
 
 def _within(alias: str, words: set[str]) -> bool:

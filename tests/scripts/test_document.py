@@ -50,7 +50,15 @@ EVIDENCE = {
         "Y": {"training": {}, "evaluation": {}, "enough": False},
     }
 }
-RESULTS = {"full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS, "evidence": EVIDENCE}
+PAIR = {"first": 4, "second": 3, "agreed": 2, "f1": 4 / 7, "kappa": 0.5}
+AGREEMENT = {
+    "documents": 2,
+    "tokens": 1234,
+    "overall": {**PAIR, "interval": None},
+    "borders": PAIR,
+    "labels": {"X": PAIR, "Y": {"first": 0, "second": 0, "agreed": 0, "f1": None, "kappa": None}},
+}
+RESULTS = {"full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS, "evidence": EVIDENCE, "agreement": AGREEMENT}
 
 
 def write_pages(project, between):

@@ -43,6 +43,7 @@ def test_merge_leaves_docbins_that_plain_spacy_reads(finished):
         ("Turla", "THREAT_ACTOR"),
         ("KillDisk", "MALWARE"),
         ("Ukraine", "LOCATION"),
+        ("1.2", "VERSION"),
     ]
     assert example.reference.user_data["weight"] == 3.0
 
@@ -65,7 +66,7 @@ def test_training_leaves_a_model_a_log_and_nothing_else(finished):
 def test_metrics_and_report_agree(finished):
     folder, _ = finished
     metrics = json.loads((folder / "training/metrics.json").read_text())
-    assert metrics["overall"]["micro"]["support"] == 3
+    assert metrics["overall"]["micro"]["support"] == 4
     assert "en_ner11_cyber 1.2.3" in (folder / "training/report/index.html").read_text()
 
 

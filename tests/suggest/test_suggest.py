@@ -388,7 +388,7 @@ def test_names_of_labels(label, node):
 
 
 def test_a_similar_name_is_only_a_candidate():
-    assert compare_name("Malware_Family", SCHEMA) == ("", ["MALWARE"])
+    assert compare_name("Malware_Kind", SCHEMA) == ("", ["MALWARE"])
 
 
 def test_a_taken_name_is_changed_and_a_wrong_one_refused(tmp_path):
