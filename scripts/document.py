@@ -63,6 +63,35 @@ def render_full(results: dict[str, Any]) -> str:
     return md.text
 
 
+def render_gold(results: dict[str, Any]) -> str:
+    """Render the results of the default run on the gold test set, rolled up and by label, as Markdown."""
+    md = MarkdownRenderer()
+    micro, agreed = results["micro"], results["agreement"]
+    minutes, steps = results["training"]["seconds"] / 60, results["training"]["steps"]
+    precision, recall, tier = _percent(micro, "precision"), _percent(micro, "recall"), _percent(results["levels_micro"]["1"])
+    md.add(
+        f"What `make run` reaches with the gold set alone and the embedded encoder ({results['model']['encoder']}, stock "
+        f"`{results['model']['head']}` head, {steps:,} steps in {minutes:.0f} minutes on a CPU), on the {results['texts']} test "
+        f"texts with {micro['support']:,} entities of {len(results['labels'])} labels: P {precision}, R {recall}, "
+        f"**F1 {_percent(micro)}**; by tier of the label tree F1 {tier}. Exact borders, in percent."
+    )
+    header = ["support", "P", "R", "F1"]
+
+    def cells(row: dict[str, Any]) -> tuple[str, ...]:
+        return str(row["support"]), *(_percent(row, key) for key in ("precision", "recall", "f1"))
+
+    tiers = [(md.code(node), *cells(row)) for node, row in results["levels"]["1"].items()]
+    md.add(md.table(tiers, ["tier", *header], aligns=["l", *"r" * 4]))
+    rows = [
+        (md.code(label), *cells(row), _percent(agreed["labels"].get(label) if agreed else None))
+        for label, row in results["labels"].items()
+        if row["support"]
+    ]
+    table = md.table(rows, ["label", *header, "agreement F1"], aligns=["l", *"r" * 5])
+    md.add(f"<details><summary>By label, beside the agreement of two annotations</summary>\n\n{table}\n\n</details>")
+    return md.text
+
+
 def render_harmonize(results: dict[str, Any]) -> str:
     """Render the speed and memory of `convert` and `merge` as Markdown."""
     md = MarkdownRenderer()
@@ -146,6 +175,7 @@ def render_evidence(results: dict[str, Any]) -> str:
 README, DATASETS, LABELS = Path("README.md"), Path("docs/datasets.md"), Path("docs/labels.md")
 ANNOTATION = Path("docs/annotation.md")
 SECTIONS = {
+    "gold": (README, render_gold),
     "full": (README, render_full),
     "harmonize": (README, render_harmonize),
     "corpus": (DATASETS, render_corpus),

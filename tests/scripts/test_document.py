@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from document import SECTIONS, marks, render_corpus, render_evidence, render_full, render_harmonize
+from document import SECTIONS, marks, render_corpus, render_evidence, render_full, render_gold, render_harmonize
 
 ROOT = Path(__file__).parents[2]
 ROW = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 8}
@@ -58,7 +58,17 @@ AGREEMENT = {
     "borders": PAIR,
     "labels": {"X": PAIR, "Y": {"first": 0, "second": 0, "agreed": 0, "f1": None, "kappa": None}},
 }
-RESULTS = {"full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS, "evidence": EVIDENCE, "agreement": AGREEMENT}
+GOLD = {
+    "model": {"encoder": "tiny", "head": "transition"},
+    "training": {"seconds": 120, "steps": 1234},
+    "texts": 3,
+    "micro": ROW,
+    "labels": {"X": ROW, "NEVER": {**ROW, "support": 0}},
+    "levels": {"1": {"TIER": ROW}},
+    "levels_micro": {"1": {**ROW, "f1": 0.5}},
+    "agreement": {"labels": {"X": PAIR}},
+}
+RESULTS = {"gold": GOLD, "full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS, "evidence": EVIDENCE, "agreement": AGREEMENT}
 
 
 def write_pages(project, between):
@@ -73,6 +83,15 @@ def results(project):
     (project / "benchmarks/results").mkdir(parents=True)
     for name, content in RESULTS.items():
         (project / f"benchmarks/results/{name}.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("agreement", "figure"), [(GOLD["agreement"], "57.1"), (None, "–")])
+def test_the_default_run_is_shown_by_tier_and_by_label(agreement, figure):
+    text = render_gold({**GOLD, "agreement": agreement})
+    assert "1,234 steps in 2 minutes" in text and "**F1 33.3**; by tier of the label tree F1 50.0" in text
+    assert re.search(r"\| `TIER` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \|", text)
+    assert re.search(rf"\| `X` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \| +{re.escape(figure)} \|", text)
+    assert "NEVER" not in text
 
 
 def test_figures_come_from_the_results():
@@ -121,11 +140,11 @@ def test_missing_results_are_named(run, project, results):
 
 
 def test_writes_between_the_marks_again_and_again(run, project, results):
-    write_pages(project, "\nold\n")
+    write_pages(project, "\nSTALE\n")
     for _ in range(2):
         assert run("document").exit_code == 0
         text = "".join((project / page).read_text() for page in ("README.md", "docs/datasets.md", "docs/labels.md"))
-        assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+        assert text.startswith("before\n") and text.endswith("\nafter\n") and "STALE" not in text
         assert text.count("33.3") == 2 and text.count("201 MiB") == 1 and text.count("1,005") == 1 and text.count("2,040") == 1
 
 

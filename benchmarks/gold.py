@@ -1,0 +1,22 @@
+"""Keep the figures of the default run for the README: python benchmarks/gold.py, from the project's folder, after `make run`."""
+
+from pathlib import Path
+
+import typer
+
+from ner11.files import read_json, write_json
+
+RESULTS = Path("benchmarks/results/gold.json")
+KEPT = ("labels", "levels", "levels_micro", "macro_f1", "micro", "texts", "words")
+
+
+def main() -> None:
+    """Write the scores on the gold test set, by label and rolled up."""
+    metrics = read_json(Path("training/metrics.json"))
+    scores = metrics["sources"]["gold"]
+    found = {"model": metrics["model"], "training": metrics["training"], **{key: scores[key] for key in KEPT}}
+    write_json(RESULTS, {**found, "agreement": metrics.get("agreement")})
+
+
+if __name__ == "__main__":
+    typer.run(main)
