@@ -159,8 +159,25 @@ def test_the_gold_set_is_sound(gold):
     assert [label for label, count in gold.labels.items() if not all(count[split] for split in SPLITS)] == []
 
 
-def test_gold_documents_have_150_to_400_words(gold):
-    assert {place: words for place, words in gold.sizes["long_or_short"].items() if place.endswith(".md")} == {}
+def test_every_label_is_in_enough_documents(gold):
+    assert gold.rare == []
+
+
+def test_gold_texts_are_as_long_as_the_guideline_says(gold):
+    assert gold.sizes["long_or_short"] == {}
+
+
+def test_the_gold_test_set_is_large_and_mostly_unseen(gold):
+    test = gold.sizes["test"]
+    assert test["documents"] >= 13 and test["short_texts"] >= 90
+    assert gold.sizes["unseen"]["surfaces"] >= 1 / 3
+    assert test["without_entity"] >= 0.1
+
+
+def test_the_page_of_the_gold_set_gives_its_size(gold):
+    documents, short = (sum(gold.sizes[split][kind] for split in SPLITS) for kind in ("documents", "short_texts"))
+    page = (GOLD / "README.md").read_text(encoding="utf8")
+    assert f"{documents} documents" in page and f"{short} short texts" in page
 
 
 def test_the_gold_splits_hold_no_common_text():

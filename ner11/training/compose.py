@@ -20,7 +20,7 @@ PATIENCE_EVALUATIONS = 5
 WARMUP_SHARE = 0.1
 MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 400, 3, 30
 DEV_SHARE, MIN_DEV_WORDS = 0.25, 5_000
-CPU_BATCH_PIECES = 1024
+CPU_BATCH_PIECES = 512
 GPU_BATCH_PIECES = (512, 16_384)
 GPU_MEMORY_SHARE = 0.6
 _BYTES_PER_PIECE_AND_UNIT = 140
@@ -74,7 +74,7 @@ def _positive(value: str, name: str) -> int:
 def choose_batch_pieces(device: Device, encoder: Encoder) -> tuple[int, str]:
     """Choose how many padded word pieces go through the encoder at once, and say why."""
     if not device.is_gpu:
-        return CPU_BATCH_PIECES, "CPU: larger batches are no faster, smaller ones take more steps"
+        return CPU_BATCH_PIECES, "CPU: larger batches are hardly faster, and leave fewer steps to learn from"
     per_piece = encoder.layers * encoder.width * _BYTES_PER_PIECE_AND_UNIT
     fits = int(device.memory * GPU_MEMORY_SHARE / per_piece)
     low, high = GPU_BATCH_PIECES
@@ -85,7 +85,7 @@ def choose_batch_pieces(device: Device, encoder: Encoder) -> tuple[int, str]:
 def choose_learn_rate(encoder: Encoder) -> tuple[float, str]:
     """Choose the peak learning rate of the encoder, and say why."""
     if encoder.width < 768:
-        return 2e-4, f"small encoder (width {encoder.width})"
+        return 4e-4, f"small encoder (width {encoder.width})"
     return 5e-5, f"width {encoder.width}: the usual rate for base-sized encoders"
 
 

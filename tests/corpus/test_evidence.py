@@ -1,8 +1,14 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from ner11.corpus.evidence import collect_evidence
 from ner11.errors import Ner11Error
+from ner11.schema import load_schema
 from tests.corpus.conftest import SCHEMA
+
+ROOT = Path(__file__).parents[2]
 
 
 def row(split, label, count, source="one"):
@@ -34,3 +40,11 @@ def test_spans_that_may_be_something_else_prove_nothing():
 def test_a_corpus_of_another_schema_is_refused(label):
     with pytest.raises(Ner11Error, match=r"corpus/merged: '.*' of one is no active label of the domain toy"):
         collect_evidence([row("train", label, 1)], SCHEMA)
+
+
+@pytest.mark.parametrize("domain", ["cyber", "food"])
+def test_the_evidence_here_is_that_of_the_active_labels(domain):
+    schema = load_schema(ROOT / "configs" / "domains" / domain / "schema.yml")
+    evidence = json.loads((ROOT / "benchmarks/results/evidence.json").read_text(encoding="utf8"))[domain]
+    assert set(evidence) == set(schema.active)
+    assert [label for label, row in evidence.items() if not row["enough"]] == []
