@@ -1,7 +1,7 @@
 """From harmonized texts to tokens with tags, with an outcome in the ledger for every span."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -170,6 +170,33 @@ def _pack_user_data(text: AnnotatedText) -> bytes:
     return pack({**data, COVERAGE: sorted(text.coverage)})
 
 
+def find_pieces(doc: Doc, spans: Iterable[tuple[int, int]], max_tokens: int) -> list[int]:
+    """Find where the pieces of a long text begin: at line breaks and sentence ends that lie in no span.
+
+    Args:
+        doc: The tokenized text.
+        spans: First token and the one after the last of each span.
+        max_tokens: Tokens that a piece may have; one that has no place to cut is longer.
+
+    Returns:
+        The first token of each piece; 0 is the first of them.
+    """
+    inside = np.zeros(len(doc) + 1, dtype=bool)
+    for first, last in spans:
+        inside[first + 1 : last] = True
+    # A line break is a token of blanks, or at the edge of one.
+    ends_line = ["\n" in token.text for token in doc]
+    ends = [token.text in _SENTENCE_ENDS for token in doc]
+    begins, last_cut = [0], 0
+    for cut in range(1, len(doc) + 1):
+        if cut < len(doc) and (inside[cut] or not (ends[cut - 1] or ends_line[cut - 1] or ends_line[cut])):
+            continue
+        if cut - begins[-1] > max_tokens and last_cut > begins[-1]:
+            begins.append(last_cut)
+        last_cut = cut
+    return begins
+
+
 def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[AnnotatedText]:
     """Cut a long text at line breaks and sentence ends that lie in no span, into pieces of at most `max_tokens`.
 
@@ -182,22 +209,7 @@ def split_long(text: AnnotatedText, doc: Doc, max_tokens: int) -> Iterator[Annot
         Pieces that together are the text; one that has no place to cut is longer than `max_tokens`.
     """
     content, borders = text.text, TokenBorders(doc)
-    inside = np.zeros(len(doc) + 1, dtype=bool)
-    for span in text.spans:
-        if span.outcome != "dropped":
-            first, last = borders.touched(span)
-            inside[first + 1 : last] = True
-    cuts = [
-        i
-        for i in range(1, len(doc))
-        if not inside[i]
-        and (doc[i - 1].text in _SENTENCE_ENDS or "\n" in content[borders.ends[i - 1] - 1 : borders.starts[i] + 1])
-    ]
-    begins, last_cut = [0], 0
-    for cut in [*cuts, len(doc)]:
-        if cut - begins[-1] > max_tokens and last_cut > begins[-1]:
-            begins.append(last_cut)
-        last_cut = cut
+    begins = find_pieces(doc, (borders.touched(span) for span in text.spans if span.outcome != "dropped"), max_tokens)
     ends = [*(borders.starts[i] for i in begins[1:]), len(content)]
     for start, end in zip([0, *ends], ends, strict=False):
         piece = replace(text, text=content[start:end], line=text.line + content.count("\n", 0, start), spans=[], problems=[])

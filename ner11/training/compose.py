@@ -20,7 +20,7 @@ PATIENCE_EVALUATIONS = 5
 WARMUP_SHARE = 0.1
 MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 400, 3, 30
 DEV_SHARE, MIN_DEV_WORDS = 0.25, 5_000
-CPU_BATCH_PIECES = 512
+CPU_BATCH_PIECES = 256
 GPU_BATCH_PIECES = (512, 16_384)
 GPU_MEMORY_SHARE = 0.6
 _BYTES_PER_PIECE_AND_UNIT = 140
@@ -85,7 +85,7 @@ def choose_batch_pieces(device: Device, encoder: Encoder) -> tuple[int, str]:
 def choose_learn_rate(encoder: Encoder) -> tuple[float, str]:
     """Choose the peak learning rate of the encoder, and say why."""
     if encoder.width < 768:
-        return 4e-4, f"small encoder (width {encoder.width})"
+        return 3e-4, f"small encoder (width {encoder.width})"
     return 5e-5, f"width {encoder.width}: the usual rate for base-sized encoders"
 
 

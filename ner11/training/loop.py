@@ -56,10 +56,11 @@ def is_out_of_patience(results: list[tuple[float, int]], *, step: int, patience:
         patience: Steps without a better score; 0 never stops.
 
     Returns:
-        True if the best score is older than `patience` steps. A score of zero is no score: while the model has found
-        nothing yet, it has not stopped improving.
+        True if the best score is older than `patience` steps. A score that is no better than that of the untrained model,
+        at step 0, is no score: while the model has found nothing yet, it has not stopped improving.
     """
-    scored = [(score, -at) for score, at in results if score > 0]
+    untrained = max((score for score, at in results if at == 0), default=0.0)
+    scored = [(score, -at) for score, at in results if score > untrained]
     return bool(patience and scored and step + max(scored)[1] >= patience)
 
 
@@ -155,7 +156,7 @@ def _run(nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str]) -> TrainR
             if is_best is None:
                 continue
             update_meta(settings, nlp, info)
-            if info["score"] > best:
+            if info["step"] and info["score"] > best:
                 best = info["score"]
                 with replaced_dir(folder / BEST) as partial, nlp.use_params(settings["optimizer"].averages):
                     before_to_disk(nlp).to_disk(partial)
@@ -164,5 +165,5 @@ def _run(nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str]) -> TrainR
                 break
     finally:
         finalize()
-    best_score, step = max((score, -step) for score, step in info["checkpoints"])
+    best_score, step = max(((score, -step) for score, step in info["checkpoints"] if step), default=(0.0, 0))
     return TrainResult(float(best_score), -step, info["step"], info["words"], info["seconds"], stopped)

@@ -6,7 +6,7 @@ from spacy import registry
 from spacy.tokens import Span
 
 from ner11.corpus import shards
-from ner11.corpus.reader import WeightedCorpus
+from ner11.corpus.reader import WeightedCorpus, split_doc
 from ner11.errors import Ner11Error
 from tests.corpus.conftest import write_shards
 
@@ -101,3 +101,42 @@ def test_a_configuration_finds_the_reader(tmp_path):
     make = registry.readers.get("ner11.WeightedCorpus.v1")
     fill(tmp_path, {"a": 2.0})
     assert epoch(make(path=tmp_path, weighted=True, max_words=0, seed=0)) == ["a", "a"]
+
+
+@pytest.fixture
+def long_doc():
+    """Three sentences on two lines; an entity, an ambiguous span with a sentence end inside."""
+    doc = NLP.make_doc("Emotet ran. It hit Yahoo ! Inc today.\nNobody knows why .")
+    doc.ents = [Span(doc, 0, 1, "MALWARE")]
+    doc.spans["ambiguous"] = [Span(doc, 5, 8, "PRODUCT|ORGANIZATION")]
+    doc.set_ents(list(doc.ents), missing=[doc[5:8]], default="outside")
+    doc.user_data["source"] = "one"
+    return doc
+
+
+def test_a_long_text_is_cut_at_sentence_ends_and_line_breaks(long_doc):
+    pieces = list(split_doc(long_doc, 5))
+    assert "".join(piece.text_with_ws for piece in pieces) == long_doc.text
+    assert [piece.text.strip() for piece in pieces] == ["Emotet ran.", "It hit Yahoo ! Inc today.", "Nobody knows why ."]
+
+
+def test_a_piece_keeps_what_is_known_of_it(long_doc):
+    first, second, third = split_doc(long_doc, 5)
+    assert [(ent.text, ent.label_) for ent in first.ents] == [("Emotet", "MALWARE")]
+    (span,) = second.spans["ambiguous"]
+    assert (span.text, span.label_) == ("Yahoo ! Inc", "PRODUCT|ORGANIZATION")
+    assert [token.text for token in second if not token.ent_iob] == ["Yahoo", "!", "Inc"]
+    assert third[0].ent_iob_ == "O" and not third.spans["ambiguous"]
+    assert {piece.user_data["source"] for piece in (first, second, third)} == {"one"}
+
+
+def test_a_short_text_stays_whole(long_doc):
+    assert list(split_doc(long_doc, len(long_doc))) == [long_doc]
+
+
+def test_pieces_are_drawn_on_their_own(tmp_path, long_doc):
+    long_doc.user_data["weight"] = 2.0
+    write_shards([long_doc], tmp_path)
+    whole = WeightedCorpus(tmp_path, weighted=True, max_words=0, seed=0)
+    assert len(epoch(whole)) == 2
+    assert len(epoch(WeightedCorpus(tmp_path, weighted=True, max_words=0, seed=0, max_tokens=5))) == 6

@@ -67,15 +67,15 @@ def test_mixed_precision_and_allocator_on_a_gpu_only(corpus, encoder):
 
 
 def test_a_small_gpu_accumulates_instead_of_shrinking_the_step(corpus, encoder):
-    config, _ = make(encoder, gpu(8), Wishes(epochs="auto", batch_pieces="256", seed=0))
+    config, _ = make(encoder, gpu(8), Wishes(epochs="auto", batch_pieces="64", seed=0))
     assert config["system"]["gpu_id"] == 0
-    assert config["training"]["accumulate_gradient"] == 2
-    assert config["training"]["batcher"]["max_padded_pieces"] == 512
+    assert config["training"]["accumulate_gradient"] == 4
+    assert config["training"]["batcher"]["max_padded_pieces"] == 256
 
 
 def test_a_large_gpu_leaves_a_small_corpus_enough_steps(corpus, encoder):
     config, choices = make(encoder, gpu(80))
-    assert config["training"]["batcher"]["max_padded_pieces"] == 512
+    assert config["training"]["batcher"]["max_padded_pieces"] == 256
     assert any("more would fit" in choice.reason for choice in choices)
 
 
