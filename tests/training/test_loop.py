@@ -90,7 +90,7 @@ def test_nothing_learned_keeps_the_last_good_model(make_config, toy_bert, tmp_pa
 
 def test_interrupt_keeps_the_last_good_model_and_the_best_so_far(make_config, toy_bert, tmp_path, monkeypatch):
     (tmp_path / "training/model-best").mkdir(parents=True)
-    scores = iter([0.5])
+    scores = iter([0.0, 0.5])
 
     def evaluate():
         try:
