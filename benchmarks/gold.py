@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from ner11.errors import Ner11Error
 from ner11.files import read_json, write_json
 
 RESULTS = Path("benchmarks/results/gold.json")
@@ -13,6 +14,8 @@ KEPT = ("labels", "levels", "levels_micro", "macro_f1", "micro", "texts", "words
 def main() -> None:
     """Write the scores on the gold test set, by label and rolled up."""
     metrics = read_json(Path("training/metrics.json"))
+    if set(metrics["sources"]) != {"gold"} or "MiniLM" not in metrics["model"]["encoder"]:
+        raise Ner11Error("not the default run", where="training/metrics.json", fix="Run 'make run' without other variables first")
     scores = metrics["sources"]["gold"]
     found = {"model": metrics["model"], "training": metrics["training"], **{key: scores[key] for key in KEPT}}
     write_json(RESULTS, {**found, "agreement": metrics.get("agreement")})

@@ -76,13 +76,19 @@ def _misuse(label: str, schema: Schema) -> str:
     return f"{what}; use {'one of them' if len(allowed) > 1 else min(allowed)}"
 
 
+def _unknown(label: str, schema: Schema) -> str:
+    """Say that a label is not of the tree, with the reason if it was left out."""
+    reason = schema.left_out.get(label)
+    return f"{label} is left out ({reason.rstrip('.')})" if reason else f"unknown label '{label}'"
+
+
 def _problems(text: AnnotatedText, schema: Schema, make_doc: Callable[[str], Doc]) -> Iterator[str]:
     doc = make_doc(text.text)
     borders = TokenBorders(doc)
     for span in text.spans:
         surface = text.text[span.start : span.end]
         if span.origin not in schema:
-            yield f"{text.place(span)}: unknown label '{span.origin}' on '{surface}'"
+            yield f"{text.place(span)}: {_unknown(span.origin, schema)} on '{surface}'"
         elif span.origin not in schema.active:
             yield f"{text.place(span)}: {span.origin} on '{surface}' {_misuse(span.origin, schema)}"
         first, last = borders.touched(span)

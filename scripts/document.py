@@ -13,6 +13,7 @@ from wasabi import MarkdownRenderer, Printer
 from ner11.corpus.evidence import EVALUATION, TRAINING
 from ner11.errors import Ner11Error
 from ner11.evaluation.metrics import percent
+from ner11.evaluation.report import ceiling
 from ner11.files import read_json, write_text
 
 RESULTS = Path("benchmarks/results")
@@ -66,7 +67,7 @@ def render_full(results: dict[str, Any]) -> str:
 def render_gold(results: dict[str, Any]) -> str:
     """Render the results of the default run on the gold test set, rolled up and by label, as Markdown."""
     md = MarkdownRenderer()
-    micro, agreed = results["micro"], results["agreement"]
+    micro, agreed = results["micro"], ceiling(results["agreement"])
     minutes, steps = results["training"]["seconds"] / 60, results["training"]["steps"]
     precision, recall, tier = _percent(micro, "precision"), _percent(micro, "recall"), _percent(results["levels_micro"]["1"])
     md.add(
@@ -83,9 +84,7 @@ def render_gold(results: dict[str, Any]) -> str:
     tiers = [(md.code(node), *cells(row)) for node, row in results["levels"]["1"].items()]
     md.add(md.table(tiers, ["tier", *header], aligns=["l", *"r" * 4]))
     rows = [
-        (md.code(label), *cells(row), _percent(agreed["labels"].get(label) if agreed else None))
-        for label, row in results["labels"].items()
-        if row["support"]
+        (md.code(label), *cells(row), percent(agreed.get(label))) for label, row in results["labels"].items() if row["support"]
     ]
     table = md.table(rows, ["label", *header, "agreement F1"], aligns=["l", *"r" * 5])
     md.add(f"<details><summary>By label, beside the agreement of two annotations</summary>\n\n{table}\n\n</details>")

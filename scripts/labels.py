@@ -7,7 +7,7 @@ import shutil
 import textwrap
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from wasabi import Printer, color
@@ -34,6 +34,14 @@ def _line(schema: Schema, node: Node, width: int) -> str:
     line = line[: width - 1] + "…" if len(line) > width else line
     shade = "green" if node.active else "grey" if state == "reserved" else None
     return color(line, fg=shade) if shade and Printer().show_color else line
+
+
+def _read_object(path: Path, key: str, fix: str) -> dict[str, Any]:
+    """Read a JSON object that has this key."""
+    found = read_json(ROOT / path)
+    if not isinstance(found, dict) or key not in found:
+        raise Ner11Error(f"no '{key}' in it", where=path, fix=fix)
+    return found
 
 
 @app.command("tree")
@@ -91,6 +99,8 @@ def label_studio(
 ) -> None:
     """Write the active labels as the labeling configuration of a Label Studio project."""
     schema = load_schema(schema_path(domain))
+    if (ROOT / output).is_dir():
+        raise Ner11Error("a folder", where=output, fix="Name a file")
     write_text(ROOT / output, labeling_config(schema))
     Printer(no_print=quiet).good(f"Wrote {len(schema.active)} labels into {output}")
 
@@ -102,8 +112,8 @@ def scores(
     metrics: Annotated[Path, typer.Option(help="What evaluate wrote.")] = Path("training/metrics.json"),
 ) -> None:
     """Print the scores of the model rolled up to a level of the tree."""
-    found = read_json(ROOT / metrics)
-    summaries = {"all sources": found.get("overall", {}), **found.get("sources", {})}
+    found = _read_object(metrics, "overall", "Name the metrics.json of an evaluation")
+    summaries = {"all sources": found["overall"], **found.get("sources", {})}
     levels = {name: summary["levels"] for name, summary in summaries.items() if "levels" in summary}
     if not levels:
         raise Ner11Error("no scores by level", where=metrics, fix="Evaluate again: spacy project run evaluate, with --force")
@@ -118,6 +128,10 @@ def scores(
         Printer().table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r"))
 
 
+def _sources(labels: dict[str, Any]) -> set[str]:
+    return {source for row in labels.values() for part in ("training", "evaluation") for source in row[part]}
+
+
 @app.command("evidence")
 @command
 def evidence(
@@ -129,9 +143,13 @@ def evidence(
 ) -> None:
     """Count the spans of each active label in corpus/merged by source, and name the labels that have too few."""
     msg = Printer(no_print=quiet)
-    rows = read_json(ROOT / "corpus" / "merged" / "ledger.json")["spans_kept"]
+    rows = _read_object(Path("corpus/merged/ledger.json"), "spans_kept", "Run merge again")["spans_kept"]
     labels = collect_evidence(rows, load_schema(schema_path(domain)))
     before = read_json(ROOT / output) if (ROOT / output).is_file() else {}
+    lost = _sources(before.get(domain, {})) - _sources(labels)
+    if lost:
+        fix = "Run convert-full and merge with all of them, or name another --output"
+        raise Ner11Error(f"the corpus lacks {', '.join(sorted(lost))}, whose spans are counted there", where=output, fix=fix)
     write_json(ROOT / output, {**before, domain: labels})
     table = [(name, sum(row["training"].values()), sum(row["evaluation"].values())) for name, row in labels.items()]
     msg.table(table, header=("label", "train", "dev + test"), divider=True, aligns=("l", "r", "r"))

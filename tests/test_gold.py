@@ -174,6 +174,13 @@ def test_the_gold_test_set_is_large_and_mostly_unseen(gold):
     assert test["without_entity"] >= 0.1
 
 
+@pytest.mark.parametrize("annotation", ["first", "second"])
+def test_both_annotations_are_of_the_texts_of_test(annotation):
+    texts = {text.group: text.text for text in read_inline(GOLD / "test")}
+    pairs = [(text.text, texts[text.group]) for text in read_inline(GOLD / annotation)]
+    assert len(pairs) == 10 and all(text == other for text, other in pairs)
+
+
 def test_the_page_of_the_gold_set_gives_its_size(gold):
     documents, short = (sum(gold.sizes[split][kind] for split in SPLITS) for kind in ("documents", "short_texts"))
     page = (GOLD / "README.md").read_text(encoding="utf8")

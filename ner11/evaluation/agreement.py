@@ -164,6 +164,8 @@ def measure_agreement(pairs: Sequence[Pair], *, schema: Schema, make_doc: Callab
         disagreements += _disagreements(first, ours, theirs)
         doc = make_doc(first.text)
         tokens.update(zip(_label_tokens(doc, first, ours), _label_tokens(doc, second, theirs), strict=True))
+    if not any(count.tp + count.fp + count.fn for count in documents):
+        raise Ner11Error("neither annotation has a span", where="agreement", fix="Annotate the documents first")
     return {
         "documents": len(documents),
         "tokens": tokens.total(),

@@ -44,7 +44,8 @@ def rolled_up(comparison: Comparison, *, roll_up: RollUp, level: int) -> Compari
     """Roll a comparison up to a level of the label tree, where a confusion of siblings is right.
 
     A missed span stands for the set of nodes above its labels; a wrong prediction with its borders and one of them
-    becomes a hit. What was ignored stays ignored: coverage speaks about the labels themselves.
+    becomes a hit. What was ignored stays ignored, and a span that is not covered makes no sibling right: coverage speaks about
+    the labels themselves.
     """
 
     def up(keys: Iterable[SpanKey]) -> list[SpanKey]:

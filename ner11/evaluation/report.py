@@ -14,7 +14,7 @@ MIN_AGREEMENT = 5
 """Spans of a label in either annotation below which their agreement on it says nothing."""
 
 
-def _ceiling(agreement: dict[str, Any] | None) -> dict[str, float | None]:
+def ceiling(agreement: dict[str, Any] | None) -> dict[str, float | None]:
     """Give the F1 of two annotations by label, and under "" of all together; empty if it was not measured."""
     if agreement is None:
         return {}
@@ -71,7 +71,7 @@ def write_report(
         "outcomes": [outcome for outcome in OUTCOMES if outcome in seen],
         "meanings": OUTCOMES,
         "levels": nest_levels(metrics["overall"]["levels"]) if "levels" in metrics["overall"] else [],
-        "ceiling": _ceiling(metrics.get("agreement")),
+        "ceiling": ceiling(metrics.get("agreement")),
     }
     for page in ("corpus.html", "index.html"):
         write_text(folder / page, environment.get_template(page).render(values))

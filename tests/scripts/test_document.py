@@ -63,10 +63,10 @@ GOLD = {
     "training": {"seconds": 120, "steps": 1234},
     "texts": 3,
     "micro": ROW,
-    "labels": {"X": ROW, "NEVER": {**ROW, "support": 0}},
+    "labels": {"X": ROW, "FEW": ROW, "NEVER": {**ROW, "support": 0}},
     "levels": {"1": {"TIER": ROW}},
     "levels_micro": {"1": {**ROW, "f1": 0.5}},
-    "agreement": {"labels": {"X": PAIR}},
+    "agreement": {"overall": PAIR, "labels": {"X": {**PAIR, "first": 5}, "FEW": PAIR}},
 }
 RESULTS = {"gold": GOLD, "full": FULL, "harmonize": HARMONIZE, "corpus": CORPUS, "evidence": EVIDENCE, "agreement": AGREEMENT}
 
@@ -91,6 +91,7 @@ def test_the_default_run_is_shown_by_tier_and_by_label(agreement, figure):
     assert "1,234 steps in 2 minutes" in text and "**F1 33.3**; by tier of the label tree F1 50.0" in text
     assert re.search(r"\| `TIER` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \|", text)
     assert re.search(rf"\| `X` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \| +{re.escape(figure)} \|", text)
+    assert re.search(r"\| `FEW` .*– \|", text), "agreement on four spans says nothing"
     assert "NEVER" not in text
 
 

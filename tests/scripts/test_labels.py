@@ -131,3 +131,29 @@ def test_evidence_names_labels_with_too_little_and_keeps_other_domains(run, tmp_
     written = json.loads(results.read_text())
     assert written["toy"]["ACTOR"] == {"training": {"one": 30}, "evaluation": {"one": 30}, "enough": True}
     assert written["food"] == {}
+
+
+def test_evidence_of_fewer_sources_does_not_replace_that_of_more(run, tmp_path):
+    row = {"split": "train", "label": "ACTOR", "count": 30}
+    ledger = tmp_path / "corpus/merged/ledger.json"
+    put(ledger, {"spans_kept": [{**row, "source": source} for source in ("one", "two")]})
+    assert run("evidence").exit_code == 0
+    before = (tmp_path / "benchmarks/results/evidence.json").read_bytes()
+    put(ledger, {"spans_kept": [{**row, "source": "one"}]})
+    done = run("evidence")
+    assert done.exit_code == 1 and "evidence.json: the corpus lacks two, whose spans are counted there" in done.stderr
+    assert (tmp_path / "benchmarks/results/evidence.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "message"),
+    [
+        (["scores", "--level", "1"], "training/metrics.json", "training/metrics.json: no 'overall' in it"),
+        (["evidence"], "corpus/merged/ledger.json", "corpus/merged/ledger.json: no 'spans_kept' in it. Run merge again."),
+        (["label-studio", "--output", "training"], "training/x.json", "training: a folder. Name a file."),
+    ],
+)
+def test_files_of_another_kind_are_one_line(run, tmp_path, arguments, path, message):
+    put(tmp_path / path, [])
+    done = run(*arguments)
+    assert done.exit_code == 1 and message in done.stderr and done.stderr.count("\n") == 1
