@@ -49,16 +49,18 @@ def _read_object(path: Path, key: str, fix: str) -> dict[str, Any]:
 def tree(
     domain: Domain = "cyber",
     node: Annotated[str | None, typer.Option(help="Only this node and what is below it.")] = None,
-    level: Annotated[int | None, typer.Option(min=1, help="Down to this level: 1 tiers, 2 categories, ...")] = None,
+    level: Annotated[int | None, typer.Option(min=1, help="Down to this level of the whole tree: 1 tiers, 2 categories, ...")] = None,
     active: Annotated[bool, typer.Option("--active", help="Only active labels and what is above them.")] = False,
 ) -> None:
     """Print the label tree with the state of each node."""
     schema = load_schema(schema_path(domain))
-    nodes = [below for root in ([schema.find(node)] if node else schema.roots) for below in root.walk()]
+    under = [below for root in ([schema.find(node)] if node else schema.roots) for below in root.walk()]
+    nodes = [one for one in under if level is None or one.level <= level]
+    if active:
+        nodes = [one for one in nodes if any(below.active for below in one.walk())]
     width = shutil.get_terminal_size((_WIDE, 0)).columns
     for one in nodes:
-        if (level is None or one.level <= level) and (not active or any(below.active for below in one.walk())):
-            print(_line(schema, one, width))
+        print(_line(schema, one, width))
     states = Counter(schema.state(one).split()[0] for one in nodes)
     aliases = sum(len(one.aliases) for one in nodes)
     print(

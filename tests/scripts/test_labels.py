@@ -70,7 +70,9 @@ def test_the_tree_shows_state_and_definition(run):
     ],
 )
 def test_a_part_of_the_tree(run, arguments, names):
-    assert [line.lstrip(" *").split()[0] for line in lines(run("tree", *arguments))[:-1]] == names
+    *nodes, summary = lines(run("tree", *arguments))
+    assert [line.lstrip(" *").split()[0] for line in nodes] == names
+    assert summary.startswith(f"{len(names)} nodes: ")
 
 
 def test_a_narrow_terminal_gets_one_line_a_node(run, monkeypatch):
