@@ -49,7 +49,7 @@ def _read_object(path: Path, key: str, fix: str) -> dict[str, Any]:
 def tree(
     domain: Domain = "cyber",
     node: Annotated[str | None, typer.Option(help="Only this node and what is below it.")] = None,
-    level: Annotated[int | None, typer.Option(min=1, help="Down to this level of the whole tree: 1 tiers, 2 categories, ...")] = None,
+    level: Annotated[int | None, typer.Option(min=1, help="Down to a level of the tree: 1 tiers, 2 categories, ...")] = None,
     active: Annotated[bool, typer.Option("--active", help="Only active labels and what is above them.")] = False,
 ) -> None:
     """Print the label tree with the state of each node."""
