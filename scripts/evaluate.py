@@ -22,7 +22,7 @@ from ner11.training.hardware import configured_device
 
 
 def agreement_on(domain: str) -> dict[str, Any] | None:
-    """Give how far people agree on the gold set of this domain, if that was measured; without the single disagreements."""
+    """Give how far two annotations of this domain's gold set agree, if that was measured; without the single disagreements."""
     path = ROOT / "benchmarks" / "results" / "agreement.json"
     results = read_json(path) if path.is_file() else {}
     if results.get("domain") != domain:

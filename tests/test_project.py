@@ -42,7 +42,10 @@ def test_a_step_names_the_code_it_runs(name):
     command = COMMANDS[name]
     scripts = [dep for dep in command["deps"] if dep.startswith("scripts/")]
     assert scripts[0] in command["script"][0]
-    needed = {file for file in imported(ROOT / scripts[0]) if file.name != "__init__.py" or file.parent.name == "readers"}
+    # What is found by its registered name, as readers and batchers are, is listed by hand; what it imports must follow.
+    listed = [ROOT / dep for dep in command["deps"] if dep.startswith("ner11/") and dep.endswith(".py")]
+    found = set().union(*(imported(file) for file in [ROOT / scripts[0], *listed]))
+    needed = {file for file in found if file.name != "__init__.py" or file.parent.name == "readers"}
     assert sorted({file.relative_to(ROOT).as_posix() for file in needed} - EVERYWHERE - set(command["deps"])) == []
 
 

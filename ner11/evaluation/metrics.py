@@ -8,6 +8,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ner11.annotation import SEPARATOR
 from ner11.pipeline.scoring import Comparison, Counts, SpanKey, compare, count_labels, total
 
 BATCH_SIZE = 64
@@ -37,7 +38,7 @@ def figures(counts: Counts) -> dict[str, float | int | None]:
 
 
 def _roll(label: str, roll_up: RollUp, level: int) -> str:
-    return "|".join(sorted({roll_up(name, level) for name in label.split("|")}))
+    return SEPARATOR.join(sorted({roll_up(name, level) for name in label.split(SEPARATOR)}))
 
 
 def rolled_up(comparison: Comparison, *, roll_up: RollUp, level: int) -> Comparison:
@@ -55,7 +56,7 @@ def rolled_up(comparison: Comparison, *, roll_up: RollUp, level: int) -> Compari
     missed = {(start, end): label for start, end, label in up(comparison.missed)}
     for key in up(comparison.spurious):
         start, end, label = key
-        if label in missed.get((start, end), "").split("|"):
+        if label in missed.get((start, end), "").split(SEPARATOR):
             result.hits.append(key)
             del missed[start, end]
         else:
