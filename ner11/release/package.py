@@ -19,7 +19,20 @@ from ner11.files import write_text
 
 _PIPELINE = Path(ner11.__file__).parent / "pipeline"
 _PARTIAL = ".partial-"
-CODE = ("scoring", "transformer", "windows")
+CODE = (
+    "allowed",
+    "calibration",
+    "chain",
+    "confidence",
+    "logits",
+    "loss",
+    "optimizer",
+    "scoring",
+    "softmax_ner",
+    "tags",
+    "transformer",
+    "windows",
+)
 """Modules of `ner11/pipeline` that travel inside the package. (`spacy package --code` imports each file by itself, so
 that none could import another.)"""
 
