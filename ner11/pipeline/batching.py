@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
-from .windows import cut_windows, piece_counts
+from .windows import cut_windows, split_pieces
 
 CHARACTERS_PER_PIECE = 4
 
@@ -53,13 +53,15 @@ def configure_batch_by_pieces(
     def shape(counts: np.ndarray) -> tuple[int, int]:
         """Give (windows, pieces of the longest one) of one example."""
         windows = cut_windows(counts, max_pieces=max_pieces, overlap=overlap)
-        return len(windows), max((int(counts[start:end].sum()) for start, end in windows), default=0)
+        return len(windows), max((end - start for start, end in windows), default=0)
 
     def batch_by_pieces(examples: Iterable[Example]) -> Iterator[list[Example]]:
         for chunk in minibatch(examples, buffer):
             docs = [eg.predicted for eg in chunk]
-            counts = piece_counts(_tokenizer(tokenizer), docs) if tokenizer else map(_estimated_counts, docs)
-            shapes = [shape(count) for count in counts]
+            if tokenizer:
+                shapes = [shape(pieces.counts) for pieces in split_pieces(_tokenizer(tokenizer), docs)]
+            else:
+                shapes = [shape(_estimated_counts(doc)) for doc in docs]
             order = sorted(range(len(chunk)), key=lambda i: (shapes[i][1], shapes[i][0], rng.random()))
             batches: list[list[Example]] = []
             rows = 0

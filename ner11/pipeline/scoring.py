@@ -106,13 +106,18 @@ def total(counts: Iterable[Counts]) -> Counts:
 
 
 def score_examples(examples: Iterable[Example], **_: Any) -> dict[str, Any]:
-    """Score examples with the keys of spaCy's own scorer: ents_p, ents_r, ents_f, ents_per_type."""
+    """Score examples with the keys of spaCy's own scorer (ents_p, ents_r, ents_f, ents_per_type).
+
+    Two keys more, `ents_predicted` and `ents_gold`, are the numbers of spans that count on each side.
+    """
     counts = count_labels(compare(eg.reference, eg.predicted) for eg in examples)
     micro = total(counts.values())
     return {
         "ents_p": micro.precision,
         "ents_r": micro.recall,
         "ents_f": micro.f1,
+        "ents_predicted": micro.tp + micro.fp,
+        "ents_gold": micro.tp + micro.fn,
         "ents_per_type": {name: {"p": c.precision, "r": c.recall, "f": c.f1} for name, c in counts.items()},
     }
 

@@ -74,3 +74,9 @@ def test_a_label_that_is_annotated_but_not_covered_counts_on_neither_side():
     reference = make([(0, 1, "ACTOR"), (2, 3, "TOOL")], coverage=["TOOL"])
     assert sizes(reference, make([(0, 1, "ACTOR"), (4, 5, "ACTOR")])) == (0, 0, 1, 2)
     assert sizes(reference, make([(0, 1, "TOOL")])) == (0, 1, 1, 0)
+
+
+def test_counts_the_spans_that_count_on_each_side():
+    reference = make([(0, 1, "ACTOR"), (2, 3, "TOOL")], coverage=["TOOL"])
+    scores = score_examples([Example(make([(2, 3, "TOOL"), (4, 5, "TOOL"), (6, 7, "ACTOR")]), reference)])
+    assert (scores["ents_predicted"], scores["ents_gold"]) == (2, 1)
