@@ -1,4 +1,4 @@
-"""The one exception for mistakes that a user can mend."""
+"""The exceptions for mistakes that a user can mend."""
 
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,12 @@ class Ner11Error(Exception):
         what: What is wrong, as a clause.
         where: The file (with line and column if known), data set or setting at fault.
         fix: What to do next, as an imperative sentence without its final period.
+
+    Attributes:
+        exit_code: What a command that fails with it exits with.
     """
+
+    exit_code = 1
 
     def __init__(self, what: str, *, where: str | Path | None = None, fix: str | None = None) -> None:
         self.what, self.where, self.fix = what, where, fix
@@ -22,3 +27,9 @@ class Ner11Error(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by what it was made from, so that it travels from a worker process whole."""
         return partial(type(self), where=self.where, fix=self.fix), (self.what,)
+
+
+class CollapseError(Ner11Error):
+    """A training that predicts nothing and keeps doing so. Its exit code tells it from all other failures."""
+
+    exit_code = 3

@@ -74,7 +74,7 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
         try:
             main(*args, **kwargs)
         except Ner11Error as e:
-            fail(str(e))
+            fail(str(e), e.exit_code)
         except KeyboardInterrupt:
             fail(INTERRUPT_LINE, INTERRUPTED)
         except OSError as e:

@@ -1,6 +1,6 @@
 """Compose the training configuration from fragments and from what the machine and the corpus are like."""
 
-from common import ROOT, Quiet, command
+from common import ROOT, Domain, Quiet, command, schema_path
 
 # isort: split
 from pathlib import Path
@@ -13,6 +13,7 @@ from wasabi import Printer
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
 from ner11.files import read_json, write_json, write_text
+from ner11.schema import load_schema
 from ner11.training.compose import Wishes, as_rows, compose
 from ner11.training.encoder import Encoder
 from ner11.training.hardware import find_device
@@ -20,10 +21,13 @@ from ner11.training.hardware import find_device
 
 @command
 def main(
-    head: Annotated[str, typer.Option(help="A fragment in configs/head.")] = "transition",
+    domain: Domain = "cyber",
+    head: Annotated[str, typer.Option(help="A fragment in configs/head.")] = "softmax",
     gpu_id: Annotated[str, typer.Option(help="auto, -1 for the CPU, or a GPU's number.")] = "auto",
     epochs: Annotated[str, typer.Option(help="Number of epochs, or auto.")] = "auto",
     batch_pieces: Annotated[str, typer.Option(help="Padded word pieces that go through the encoder at once, or auto.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Of the encoder's arithmetic: auto, fp32, bf16 or fp16.")] = "auto",
+    gpu_memory: Annotated[str, typer.Option(help="Most GPU memory to use, in GiB, or auto for what is free.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -33,14 +37,16 @@ def main(
     if not selected.is_file():
         raise Ner11Error("no encoder is chosen yet", where=selected, fix="Run 'spacy project run encoder' first")
     vocab = spacy.blank("en").vocab
+    schema = load_schema(schema_path(domain))
     dev_words = sum(len(doc) for doc in read_docs(ROOT / "corpus" / "merged" / "dev", vocab))
     config, choices = compose(
         ROOT / "configs",
         encoder=Encoder(**read_json(selected)),
         head=head,
         device=find_device(gpu_id),
-        wishes=Wishes(epochs=epochs, batch_pieces=batch_pieces, seed=seed),
+        wishes=Wishes(epochs=epochs, batch_pieces=batch_pieces, seed=seed, precision=precision, gpu_memory=gpu_memory),
         dev_words=dev_words,
+        groups={label: schema.roll_up(label, 1) for label in schema.active},
     )
     training = ROOT / "training"
     write_text(training / "config.cfg", config.to_str())

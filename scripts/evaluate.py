@@ -19,6 +19,7 @@ from ner11.files import read_json, write_json
 from ner11.schema import load_schema
 from ner11.training.encoder import Encoder
 from ner11.training.hardware import configured_device
+from ner11.training.tracking import log_report
 
 
 def agreement_on(domain: str) -> dict[str, Any] | None:
@@ -34,7 +35,7 @@ def agreement_on(domain: str) -> dict[str, Any] | None:
 def main(
     domain: Domain = "cyber",
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.0.0",
-    head: Annotated[str, typer.Option(help="Name of the head, for the report.")] = "transition",
+    head: Annotated[str, typer.Option(help="Name of the head, for the report.")] = "softmax",
     gates: Annotated[str, typer.Option(help="A file in configs/gates, without .csv.")] = "demo",
     quiet: Quiet = False,
 ) -> None:
@@ -73,6 +74,8 @@ def main(
         ledger=ledger,
         statistics=read_json(statistics) if statistics.is_file() else None,
     )
+
+    log_report(ROOT / "training")
 
     for source, summary in metrics["sources"].items():
         rows = {**summary["labels"], "all (micro)": summary["micro"]}

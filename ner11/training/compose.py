@@ -1,7 +1,7 @@
 """The training configuration: fragments laid over each other, and every open value chosen for a stated reason."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -10,10 +10,11 @@ import spacy
 from spacy.language import Language
 from spacy.util import get_sourced_components, load_config, load_model_from_config, registry
 from thinc.api import Config
+from transformers import AutoTokenizer
 
 from ner11.errors import Ner11Error
 from ner11.training.encoder import Encoder
-from ner11.training.hardware import AUTO, Device
+from ner11.training.hardware import AUTO, Device, choose_precision
 
 EVALUATIONS = 15
 PATIENCE_EVALUATIONS = 5
@@ -21,8 +22,14 @@ WARMUP_SHARE = 0.1
 MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 400, 3, 30
 DEV_SHARE, MIN_DEV_WORDS = 0.25, 5_000
 CPU_BATCH_PIECES = 256
-GPU_BATCH_PIECES = (512, 16_384)
-GPU_MEMORY_SHARE = 0.6
+GPU_BATCH_PIECES = (64, 16_384)
+GPU_MEMORY_SHARE = 0.8
+"""Of what the weights leave; batches of other shapes leave holes in the rest."""
+_GPU_BYTES = 2**30
+"""The CUDA context and the libraries' workspaces."""
+_BYTES_PER_WEIGHT = 16
+"""Weight, gradient and two moments of AdamW, in fp32."""
+_VOCABULARY = 50_000
 _BYTES_PER_PIECE_AND_UNIT = 140
 """Activations of a layer that training keeps for one word piece, in bytes per unit of its width: about 34 values in
 fp32 or the mix of fp16 and fp32, attention at 128 pieces included (Korthikanti et al. 2022, section 4)."""
@@ -45,11 +52,15 @@ class Wishes:
         epochs: Epochs, or "auto".
         batch_pieces: Padded word pieces of a batch, or "auto".
         seed: Seed of every random choice.
+        precision: Precision of the encoder's arithmetic, or "auto".
+        gpu_memory: Most GPU memory to use, in GiB, or "auto" for what is free.
     """
 
     epochs: str
     batch_pieces: str
     seed: int
+    precision: str = AUTO
+    gpu_memory: str = AUTO
 
 
 def read_fragment(folder: Path, name: str) -> Config:
@@ -71,15 +82,49 @@ def _positive(value: str, name: str) -> int:
     return int(value)
 
 
-def choose_batch_pieces(device: Device, encoder: Encoder) -> tuple[int, str]:
-    """Choose how many padded word pieces go through the encoder at once, and say why."""
+def choose_memory(device: Device, wish: str) -> int:
+    """Give the GPU memory that training may use, in bytes: what is wished, at most what is free.
+
+    Raises:
+        Ner11Error: If the wish is no positive number.
+    """
+    if wish == AUTO:
+        return device.memory
+    try:
+        wished = float(wish)
+    except ValueError:
+        wished = math.nan
+    if not 0 < wished < math.inf:
+        raise Ner11Error(f"'{wish}' is no positive number", where="gpu_memory", fix="Give GiB, or auto for what is free")
+    return min(device.memory, int(wished * 2**30))
+
+
+def choose_batch_pieces(device: Device, encoder: Encoder, *, memory: int) -> tuple[int, str]:
+    """Choose how many padded word pieces go through the encoder at once, and say why.
+
+    Args:
+        device: The device to train on.
+        encoder: The encoder to fine-tune.
+        memory: GPU memory that training may use, in bytes.
+
+    Raises:
+        Ner11Error: If the encoder does not fit into the memory.
+    """
     if not device.is_gpu:
         return CPU_BATCH_PIECES, "CPU: larger batches are hardly faster, and leave fewer steps to learn from"
+    weights = encoder.width * (12 * encoder.layers * encoder.width + _VOCABULARY)
+    fixed = _GPU_BYTES + weights * _BYTES_PER_WEIGHT
     per_piece = encoder.layers * encoder.width * _BYTES_PER_PIECE_AND_UNIT
-    fits = int(device.memory * GPU_MEMORY_SHARE / per_piece)
+    fits = int((memory - fixed) * GPU_MEMORY_SHARE / per_piece)
     low, high = GPU_BATCH_PIECES
-    pieces = min(high, max(low, 2 ** int(math.log2(max(fits, 1)))))
-    return pieces, f"{device.memory / 2**30:.1f} GiB of GPU memory are free, about {per_piece / 2**20:.1f} MiB a piece"
+    if fits < low:
+        raise Ner11Error(
+            f"{memory / 2**30:.1f} GiB are too little: {encoder.name} needs {(fixed + low * per_piece) / 2**30:.1f} GiB and more",
+            where="gpu_memory",
+            fix="Free memory, take a smaller encoder (--vars.encoder minilm), or the CPU (--vars.gpu_id -1)",
+        )
+    pieces = min(high, 2 ** int(math.log2(fits)))
+    return pieces, f"{memory / 2**30:.1f} GiB of GPU memory: {fixed / 2**30:.1f} fixed, then {per_piece / 2**20:.1f} MiB a piece"
 
 
 def choose_learn_rate(encoder: Encoder) -> tuple[float, str]:
@@ -117,7 +162,14 @@ def _measure_epoch(config: Config, nlp: Language) -> tuple[int, int]:
 
 
 def compose(
-    configs: Path, *, encoder: Encoder, head: str, device: Device, wishes: Wishes, dev_words: int
+    configs: Path,
+    *,
+    encoder: Encoder,
+    head: str,
+    device: Device,
+    wishes: Wishes,
+    dev_words: int,
+    groups: Mapping[str, str] | None = None,
 ) -> tuple[Config, list[Choice]]:
     """Compose the training configuration.
 
@@ -128,6 +180,7 @@ def compose(
         device: The device to train on.
         wishes: What the user fixed.
         dev_words: Tokens of the dev split.
+        groups: Group of each label, for the log of losses.
 
     Returns:
         The complete, validated configuration, and each choice with its reason.
@@ -142,11 +195,10 @@ def compose(
     config = read_fragment(configs, "train")
     config = config.merge(read_fragment(configs / "head", head)).merge(read_fragment(configs / "encoder", encoder.kind))
     config["system"]["seed"] = wishes.seed
-    choices.append(_place(config, encoder, device))
+    config["training"]["logger"]["groups"] = dict(groups or {})
+    choices.append(_place(config, encoder, device, wishes))
     steps, words = _choose_batch(config, encoder, device, wishes, choices)
-    rate, reason = choose_learn_rate(encoder)
-    choices.append(Choice("learning rate", f"{rate:g}", reason))
-    config["training"]["optimizer"]["learn_rate"]["initial_rate"] = rate
+    choices += _set_rates(config, encoder)
     epochs = _choose_schedule(config, steps, wishes, choices)
     sample = max(MIN_DEV_WORDS, round(words * epochs * DEV_SHARE / EVALUATIONS))
     if dev_words > sample:
@@ -156,7 +208,21 @@ def compose(
     return _complete(config), choices
 
 
-def _place(config: Config, encoder: Encoder, device: Device) -> Choice:
+def _set_rates(config: Config, encoder: Encoder) -> list[Choice]:
+    """Set the learning rate, and tell what the optimizer makes of it."""
+    optimizer = config["training"]["optimizer"]
+    rate, reason = choose_learn_rate(encoder)
+    optimizer["learn_rate"]["initial_rate"] = rate
+    decay = f"AdamW on torch's own tensors; weight decay {optimizer['weight_decay']:g}, none on bias and LayerNorm"
+    multiplier = optimizer["head_multiplier"]
+    return [
+        Choice("optimizer", optimizer["@optimizers"], decay),
+        Choice("learning rate", f"{rate:g}", reason),
+        Choice("head learning rate", f"{rate * multiplier:g}", f"{multiplier:g} times as fast: the head starts from nothing"),
+    ]
+
+
+def _place(config: Config, encoder: Encoder, device: Device, wishes: Wishes) -> Choice:
     """Set the encoder and the device, and choose the precision."""
     config["system"]["gpu_id"] = device.gpu_id
     if device.is_gpu:
@@ -167,9 +233,14 @@ def _place(config: Config, encoder: Encoder, device: Device) -> Choice:
         return Choice("precision", "of the pipeline", "a sourced transformer brings its own setting")
     model = config["components"]["transformer"]["model"]
     model["name"] = encoder.name
-    model["mixed_precision"] = device.is_gpu
-    config["training"]["batcher"]["tokenizer"] = encoder.name
-    return Choice("precision", *(("fp16, mixed", "GPU") if device.is_gpu else ("fp32", "no GPU")))
+    model["precision"], reason = choose_precision(device, wishes.precision)
+    batcher = config["training"]["batcher"]
+    batcher["tokenizer"] = encoder.name
+    tokenizer = AutoTokenizer.from_pretrained(encoder.name)
+    limit = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    batcher["max_pieces"] = min(batcher["max_pieces"], limit)
+    batcher["overlap"] = min(batcher["overlap"], batcher["max_pieces"] // 4)
+    return Choice("precision", model["precision"], reason)
 
 
 def _choose_batch(config: Config, encoder: Encoder, device: Device, wishes: Wishes, choices: list[Choice]) -> tuple[int, int]:
@@ -184,7 +255,7 @@ def _choose_batch(config: Config, encoder: Encoder, device: Device, wishes: Wish
         return _measure_epoch(config.interpolate(), nlp)
 
     if wishes.batch_pieces == AUTO:
-        pieces, reason = choose_batch_pieces(device, encoder)
+        pieces, reason = choose_batch_pieces(device, encoder, memory=choose_memory(device, wishes.gpu_memory))
     else:
         pieces, reason = _positive(wishes.batch_pieces, "batch_pieces"), "chosen"
     steps, words = measure(pieces)
@@ -209,7 +280,8 @@ def _choose_schedule(config: Config, steps: int, wishes: Wishes, choices: list[C
     check_schedule(total, warmup)
     patience = PATIENCE_EVALUATIONS * frequency
     config["training"].update(max_steps=total, eval_frequency=frequency, patience=patience)
-    config["training"]["optimizer"]["learn_rate"].update(warmup_steps=warmup, total_steps=total)
+    for section in (config["training"]["optimizer"]["learn_rate"], config["training"]["logger"]):
+        section.update(warmup_steps=warmup, total_steps=total)
     choices.append(Choice("epochs", str(epochs), reason))
     choices.append(Choice("steps", f"{total}, {warmup} of them warm-up", f"warm-up is {WARMUP_SHARE:.0%} of all steps"))
     choices.append(Choice("early stopping", f"after {patience} steps", "without a better dev score, once it has left zero"))

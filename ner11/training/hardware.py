@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 import torch
 from spacy.util import load_config
@@ -11,15 +12,29 @@ from ner11.errors import Ner11Error
 
 AUTO = "auto"
 
+Precision = Literal["fp32", "bf16", "fp16"]
+"""Of the encoder's arithmetic; weights stay fp32."""
+
 
 @dataclass(frozen=True)
 class Device:
-    """A device to train on. `gpu_id` is -1 for the CPU; `memory` is the free GPU memory in bytes, 0 for the CPU."""
+    """A device to train on.
+
+    Attributes:
+        gpu_id: -1 for the CPU.
+        name: Name of the GPU, or "CPU".
+        memory: Free GPU memory in bytes, 0 for the CPU.
+        reason: Why this device.
+        precision: The precision that it does well.
+        precision_reason: Why.
+    """
 
     gpu_id: int
     name: str
     memory: int
     reason: str
+    precision: Precision = "fp32"
+    precision_reason: str = "works everywhere"
 
     @property
     def is_gpu(self) -> bool:
@@ -39,13 +54,13 @@ def find_device(gpu_id: str) -> Device:
     if gpu_id == AUTO:
         if gpus and has_cupy_gpu:
             return _gpu(0, "auto: torch and CuPy see it")
-        return Device(-1, "CPU", 0, "auto: " + ("CuPy is not installed or sees no GPU" if gpus else "no GPU"))
+        return _cpu("auto: " + ("CuPy is not installed or sees no GPU" if gpus else "no GPU"))
     try:
         number = int(gpu_id)
     except ValueError as e:
         raise Ner11Error(f"'{gpu_id}' is no device", where="gpu_id", fix="Give auto, -1 for the CPU, or a GPU's number") from e
     if number < 0:
-        return Device(-1, "CPU", 0, "chosen")
+        return _cpu("chosen")
     if number >= gpus:
         seen = f"torch sees {gpus} GPU(s)" if gpus else "torch sees no GPU here"
         raise Ner11Error(f"{number}, but {seen}", where="gpu_id", fix="Use --vars.gpu_id -1 for the CPU, or auto")
@@ -70,6 +85,50 @@ def configured_device(config: Path) -> Device:
     return find_device(str(load_config(config)["system"].get("gpu_id", -1)))
 
 
+def choose_precision(device: Device, wish: str) -> tuple[Precision, str]:
+    """Choose the precision of the encoder's arithmetic, and say why.
+
+    Args:
+        device: The device to train on.
+        wish: "auto", or a precision.
+
+    Raises:
+        Ner11Error: If there is no such precision, or the device does not do it.
+    """
+    if wish == AUTO:
+        return device.precision, device.precision_reason
+    if wish not in get_args(Precision):
+        raise Ner11Error(f"'{wish}' is no precision", where="precision", fix="Choose from auto, fp32, bf16, fp16")
+    if wish == "fp16" and not device.is_gpu:
+        raise Ner11Error("fp16 needs a GPU", where="precision", fix="Use auto, or bf16, which has the range of fp32")
+    return cast(Precision, wish), "chosen"
+
+
+def gpu_memory_mib() -> float:
+    """Give the most GPU memory that torch has held since the start, in MiB; CuPy's is in it where they share an allocator."""
+    return round(torch.cuda.max_memory_reserved() / 2**20, 1)
+
+
+def gpu_utilization() -> int | None:
+    """Give the share of the last moment in which the GPU was busy, in percent; None without NVIDIA's Python bindings."""
+    try:
+        return torch.cuda.utilization()
+    except ModuleNotFoundError:
+        return None
+
+
+def _cpu(reason: str) -> Device:
+    # Older torch cannot tell; emulated bf16 would be slower than fp32.
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    found = next((name for name in ("amx_bf16", "avx512_bf16") if features.get(name)), None)
+    if found:
+        return Device(-1, "CPU", 0, reason, "bf16", f"the CPU has {found}")
+    return Device(-1, "CPU", 0, reason, "fp32", "the CPU has neither avx512_bf16 nor amx_bf16")
+
+
 def _gpu(number: int, reason: str) -> Device:
     free, _ = torch.cuda.mem_get_info(number)
-    return Device(number, torch.cuda.get_device_name(number), free, reason)
+    capability = torch.cuda.get_device_capability(number)
+    precision: Precision = "bf16" if capability >= (8, 0) else "fp16" if capability >= (7, 0) else "fp32"
+    because = f"GPU of compute capability {capability[0]}.{capability[1]}"
+    return Device(number, torch.cuda.get_device_name(number), free, reason, precision, because)

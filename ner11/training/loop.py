@@ -1,11 +1,14 @@
 """The training loop: spaCy's own steps, with patience that waits for a first score and outputs that are never half there."""
 
 import io
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from time import perf_counter
 from typing import IO, Any
 
 import torch
@@ -14,16 +17,23 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import create_before_to_disk_callback, create_evaluation_callback, train_while_improving, update_meta
-from spacy.util import load_config, registry, resolve_dot_names
-from thinc.api import fix_random_seed, require_gpu
+from spacy.util import load_config, load_model, minibatch, registry, resolve_dot_names
+from thinc.api import Optimizer, fix_random_seed, require_gpu
 
 from ner11.errors import Ner11Error
 from ner11.files import replaced_dir, restore, swap_in, write_json
 from ner11.training.hardware import Device
+from ner11.training.logger import ROW
 
 BEST = "model-best"
 UNFINISHED = "unfinished"
 LOG = "log.jsonl"
+_COMPONENT = "softmax_ner:"
+"""What the messages of our component begin with. It travels in the packaged model and knows no error of ours."""
+_MISFIT = "Shape mismatch"
+"""What thinc says when a stock head meets an encoder of another width."""
+
+Evaluate = Callable[[], tuple[float, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,75 @@ def _epochs(corpus: Any, batcher: Any, nlp: Language) -> Iterator[tuple[int, lis
             raise Ner11Error("no training texts", where="corpus", fix="Run convert and merge first")
 
 
-def train(config_path: Path, output: Path, *, device: Device, quiet: bool = False, stdout: IO[str] = sys.stdout) -> TrainResult:
+@contextmanager
+def _one_line(where: str) -> Iterator[None]:
+    """Turn what our component complains about, and layers that do not fit, into the one line of a user's mistake."""
+    try:
+        yield
+    except ValueError as e:
+        if str(e).startswith(_COMPONENT):
+            raise Ner11Error(str(e).removeprefix(_COMPONENT).strip().rstrip("."), where=where) from e
+        if str(e).startswith(_MISFIT):
+            fix = "Set the width of components.ner.model.tok2vec to that of the encoder, or run configure again"
+            raise Ner11Error(f"the head does not fit the encoder ({e})", where=where, fix=fix) from e
+        raise
+
+
+class _TimedEvaluation:
+    """Evaluates, keeps the time that it takes, and refuses a dev split on which nothing can be scored."""
+
+    def __init__(self, evaluate: Evaluate) -> None:
+        self._evaluate = evaluate
+        self.seconds = 0.0
+
+    def __call__(self) -> tuple[float, dict[str, Any]]:
+        started = perf_counter()
+        score, scores = self._evaluate()
+        self.seconds += perf_counter() - started
+        if scores.get("ents_gold") == 0:
+            raise Ner11Error(
+                "no entities on dev, so no model is better than another", where="corpus", fix="Give dev annotated texts"
+            )
+        return score, scores
+
+
+def _follow(steps: Iterator[Any], optimizer: Optimizer, evaluation: _TimedEvaluation) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield (info, whether it was evaluated) of each step, with training time, gradient norm and learning rate added.
+
+    Raises:
+        Ner11Error: If a loss is no number any more, or the component cannot learn from the data.
+    """
+    seconds = 0.0
+    for step in count():
+        started, evaluated = perf_counter(), evaluation.seconds
+        with _one_line(f"train, step {step}"):
+            done = next(steps, None)
+        if done is None:
+            return
+        _, info, is_best = done
+        seconds += perf_counter() - started - (evaluation.seconds - evaluated)
+        for name, loss in info["losses"].items():
+            if not math.isfinite(loss):
+                raise Ner11Error(
+                    f"the loss of '{name}' is {float(loss)}; the last good model stays",
+                    where=f"train, step {step}",
+                    fix="Lower initial_rate in training.optimizer.learn_rate, warm up longer, or run with --vars.precision fp32",
+                )
+        if is_best is not None:
+            norm = optimizer.pop_gradient_norm() if hasattr(optimizer, "pop_gradient_norm") else None
+            info.update(training_seconds=seconds, gradient_norm=norm, learning_rate=float(optimizer.learn_rate))
+        yield info, is_best is not None
+
+
+def train(
+    config_path: Path,
+    output: Path,
+    *,
+    device: Device,
+    quiet: bool = False,
+    stdout: IO[str] = sys.stdout,
+    on_row: Callable[[dict[str, Any]], None] | None = None,
+) -> TrainResult:
     """Train a pipeline and put it at `output/model-best`.
 
     While it runs, everything lies in `output/unfinished`: the best model so far and the log. Only a finished
@@ -87,12 +165,15 @@ def train(config_path: Path, output: Path, *, device: Device, quiet: bool = Fals
         device: The device to train on.
         quiet: Print nothing.
         stdout: Where to print.
+        on_row: Called with every row that the logger logs.
 
     Returns:
         Scores and counts, also written to `output/train.json`.
 
     Raises:
-        Ner11Error: If GPU memory runs out, or the model never predicted a right entity.
+        Ner11Error: If GPU memory runs out, the data do not fit the model, a loss is no number any more, or the model never
+            predicted a right entity.
+        CollapseError: If the model keeps predicting nothing.
         OSError: If the disk is full.
         KeyboardInterrupt: If interrupted; the best model so far stays in `output/unfinished`.
     """
@@ -100,11 +181,14 @@ def train(config_path: Path, output: Path, *, device: Device, quiet: bool = Fals
     config = load_config(config_path)
     if device.is_gpu:
         require_gpu(device.gpu_id)
-    nlp = init_nlp(config, use_gpu=device.gpu_id)
+    with _one_line("train"):
+        nlp = init_nlp(config, use_gpu=device.gpu_id)
+    if not any(nlp.pipe_labels.values()):
+        raise Ner11Error("no entities in the training texts", where="corpus", fix="Look at corpus/merged/ledger.json")
     with replaced_dir(output / UNFINISHED):
         pass
     try:
-        result = _run(nlp, output / UNFINISHED, quiet=quiet, stdout=stdout)
+        result = _run(nlp, output / UNFINISHED, quiet=quiet, stdout=stdout, on_row=on_row)
     except torch.OutOfMemoryError as e:
         pieces = config["training"]["batcher"]["max_padded_pieces"] // config["training"]["accumulate_gradient"]
         raise Ner11Error(
@@ -118,6 +202,10 @@ def train(config_path: Path, output: Path, *, device: Device, quiet: bool = Fals
             where="train",
             fix="Look at the losses in training/unfinished/log.jsonl; train longer, or check corpus/merged/ledger.json",
         )
+    calibrated = [name for name, pipe in nlp.pipeline if hasattr(pipe, "fit_temperature")]
+    del nlp  # a second model is about to be loaded
+    if calibrated:
+        _fit_temperatures(output / UNFINISHED / BEST, calibrated)
     (output / UNFINISHED / LOG).replace(output / LOG)
     swap_in(output / UNFINISHED / BEST, output / BEST)
     (output / UNFINISHED).rmdir()
@@ -125,18 +213,21 @@ def train(config_path: Path, output: Path, *, device: Device, quiet: bool = Fals
     return result
 
 
-def _run(nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str]) -> TrainResult:
+def _run(
+    nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str], on_row: Callable[[dict[str, Any]], None] | None
+) -> TrainResult:
     config = nlp.config.interpolate()
     config["training"]["logger"]["output_file"] = str(folder / LOG)
     fix_random_seed(config["training"]["seed"])
     settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
     train_corpus, dev_corpus = resolve_dot_names(config, [settings["train_corpus"], settings["dev_corpus"]])
     before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
+    evaluation = _TimedEvaluation(create_evaluation_callback(nlp, dev_corpus, settings["score_weights"]))
     steps = train_while_improving(
         nlp,
         settings["optimizer"],
         _epochs(train_corpus, settings["batcher"], nlp),
-        create_evaluation_callback(nlp, dev_corpus, settings["score_weights"]),
+        evaluation,
         dropout=settings["dropout"],
         accumulate_gradient=settings["accumulate_gradient"],
         patience=0,
@@ -151,10 +242,12 @@ def _run(nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str]) -> TrainR
     stopped, best = False, 0.0
     info: dict[str, Any] = {}
     try:
-        for _, info, is_best in steps:
-            log_step(info if is_best is not None else None)
-            if is_best is None:
+        for info, evaluated in _follow(steps, settings["optimizer"], evaluation):
+            log_step(info if evaluated else None)
+            if not evaluated:
                 continue
+            if on_row and ROW in info:
+                on_row(info[ROW])
             update_meta(settings, nlp, info)
             if info["step"] and info["score"] > best:
                 best = info["score"]
@@ -167,3 +260,24 @@ def _run(nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str]) -> TrainR
         finalize()
     best_score, step = max(((score, -step) for score, step in info["checkpoints"] if step), default=(0.0, 0))
     return TrainResult(float(best_score), -step, info["step"], info["words"], info["seconds"], stopped)
+
+
+def _fit_temperatures(path: Path, names: Sequence[str]) -> None:
+    """Calibrate the components of a saved pipeline on its dev corpus, and save it again."""
+    nlp = load_model(path)
+    config = nlp.config.interpolate()
+    (dev_corpus,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])
+    for name in names:
+        with _one_line("train"):
+            nlp.get_pipe(name).fit_temperature(_annotate(nlp, dev_corpus(nlp), before=name))  # type: ignore[attr-defined]
+    with replaced_dir(path) as partial:
+        nlp.to_disk(partial)
+
+
+def _annotate(nlp: Language, examples: Iterable[Example], *, before: str) -> Iterator[Example]:
+    """Run the components before one over examples, in batches: what an encoder leaves on documents is large."""
+    disabled = nlp.pipe_names[nlp.pipe_names.index(before) :]
+    for batch in minibatch(examples, nlp.batch_size):
+        docs = nlp.pipe([example.predicted for example in batch], disable=disabled)
+        for doc, example in zip(docs, batch, strict=True):
+            yield Example(doc, example.reference)
