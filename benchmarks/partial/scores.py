@@ -188,14 +188,15 @@ def calibrate(confidences: Iterable[tuple[float, float]]) -> dict[str, float | i
 
 
 def collect(runs: Sequence[Mapping[str, Any]], *, baseline: Sequence[Mapping[str, Any]], rare: Sequence[str]) -> dict[str, Any]:
-    """Summarize the runs of one variant, one a seed, against those of the baseline with the same seeds.
+    """Summarize the runs of one variant, one a seed, against those of the baseline with the same seeds and epochs.
 
     Args:
         runs: Results as `training.train_variant` gives them.
         baseline: Those of the baseline; the variant itself has no difference.
         rare: Labels with few training spans, for their mean; none leaves it out.
     """
-    others = {run["seed"]: run for run in baseline if run["variant"] != runs[0]["variant"]}
+    # The difference is that of the same training but for the variant.
+    others = {run["seed"]: run for run in baseline if run["variant"] != runs[0]["variant"] and run["epochs"] == runs[0]["epochs"]}
     paired = [run for run in runs if run["seed"] in others]
     tests = {}
     for test in runs[0]["tests"]:
