@@ -21,7 +21,10 @@ PATIENCE_EVALUATIONS = 5
 WARMUP_SHARE = 0.1
 MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 400, 3, 30
 DEV_SHARE, MIN_DEV_WORDS = 0.25, 5_000
-CPU_BATCH_PIECES = 256
+MIN_BATCH_PIECES = 256
+CPU_BATCH_PIECES = 512
+CPU_STEPS = 600
+"""Steps in the fewest epochs that a batch of 512 pieces must leave; else it is 256."""
 GPU_BATCH_PIECES = (64, 16_384)
 GPU_MEMORY_SHARE = 0.8
 """Of what the weights leave; batches of other shapes leave holes in the rest."""
@@ -111,7 +114,7 @@ def choose_batch_pieces(device: Device, encoder: Encoder, *, memory: int) -> tup
         Ner11Error: If the encoder does not fit into the memory.
     """
     if not device.is_gpu:
-        return CPU_BATCH_PIECES, "CPU: larger batches are hardly faster, and leave fewer steps to learn from"
+        return CPU_BATCH_PIECES, "CPU: smaller batches are slower, larger ones hardly faster"
     weights = encoder.width * (12 * encoder.layers * encoder.width + _VOCABULARY)
     fixed = _GPU_BYTES + weights * _BYTES_PER_WEIGHT
     per_piece = encoder.layers * encoder.width * _BYTES_PER_PIECE_AND_UNIT
@@ -250,7 +253,7 @@ def _choose_batch(config: Config, encoder: Encoder, device: Device, wishes: Wish
 
     def measure(pieces: int) -> tuple[int, int]:
         # A step of fewer pieces than on a CPU would change what the learning rate was tuned for: accumulate instead.
-        training["accumulate_gradient"] = max(1, CPU_BATCH_PIECES // pieces) if device.is_gpu else 1
+        training["accumulate_gradient"] = max(1, MIN_BATCH_PIECES // pieces) if device.is_gpu else 1
         training["batcher"]["max_padded_pieces"] = pieces * training["accumulate_gradient"]
         return _measure_epoch(config.interpolate(), nlp)
 
@@ -259,8 +262,9 @@ def _choose_batch(config: Config, encoder: Encoder, device: Device, wishes: Wish
     else:
         pieces, reason = _positive(wishes.batch_pieces, "batch_pieces"), "chosen"
     steps, words = measure(pieces)
-    while wishes.batch_pieces == AUTO and pieces > CPU_BATCH_PIECES and steps * MAX_EPOCHS < MIN_STEPS:
-        pieces, reason = pieces // 2, f"more would fit, but would leave fewer than {MIN_STEPS} steps in {MAX_EPOCHS} epochs"
+    wanted, epochs = (MIN_STEPS, MAX_EPOCHS) if device.is_gpu else (CPU_STEPS, MIN_EPOCHS)
+    while wishes.batch_pieces == AUTO and pieces > MIN_BATCH_PIECES and steps * epochs < wanted:
+        pieces, reason = pieces // 2, f"larger batches would leave fewer than {wanted} steps in {epochs} epochs"
         steps, words = measure(pieces)
     accumulate = training["accumulate_gradient"]
     choices.append(Choice("batch", f"{pieces} padded word pieces", reason))
