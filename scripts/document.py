@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 from agreement import render_agreement
+from partial_tables import render_partial
+from training_tables import render_training
 from wasabi import MarkdownRenderer, Printer
 
 from ner11.corpus.evidence import EVALUATION, TRAINING
@@ -28,42 +30,6 @@ def _percent(row: dict[str, Any] | None, key: str = "f1") -> str:
     return percent(None if row is None else row[key])
 
 
-def render_full(results: dict[str, Any]) -> str:
-    """Render the results of the `full` run beside plain fine-tuning as Markdown."""
-    md = MarkdownRenderer()
-    ours, plain = results["ner11"], results["plain"]
-    sources = sorted({row["source"] for row in ours["texts_kept"] if row["split"] == "train"})
-    md.add(
-        f"One model trained on {', '.join(sources)} together ({results['epochs']} epochs, encoder "
-        f"{Path(results['encoder']).name}, stock `{ours['model']['head']}` head), next to plain fine-tuning of the same encoder "
-        f"by `transformers`, one model a data set, for as many epochs (`benchmarks/plain_finetuning.py`). Exact spans on the "
-        f"official test sets, in percent; predictions of labels that a set does not annotate are not counted."
-    )
-    for source, theirs in plain.items():
-        scores = ours["sources"][source]
-        labels = [label for label, row in scores["labels"].items() if row["support"]]
-        rows = [
-            (
-                md.code(label),
-                str(scores["labels"][label]["support"]),
-                *(_percent(scores["labels"][label], key) for key in ("precision", "recall", "f1")),
-                _percent(theirs["labels"].get(label)),
-            )
-            for label in labels
-        ]
-        micro = scores["micro"]
-        total = [_percent(micro, key) for key in ("precision", "recall", "f1")]
-        rows.append((md.bold("all"), str(micro["support"]), *total[:2], md.bold(total[2]), md.bold(_percent(theirs["micro"]))))
-        md.add(md.table(rows, [source, "support", "P", "R", "F1", "plain F1"], aligns=["l", "r", "r", "r", "r", "r"]))
-    gold = ours["sources"].get("gold")
-    if gold:
-        micro = gold["micro"]
-        size = f"{gold['texts']} documents, {micro['support']} entities of {len(gold['labels'])} labels"
-        precision, recall = _percent(micro, "precision"), _percent(micro, "recall")
-        md.add(f"The same model on the gold test set ({size}): P {precision}, R {recall}, F1 {_percent(micro)}.")
-    return md.text
-
-
 def render_gold(results: dict[str, Any]) -> str:
     """Render the results of the default run on the gold test set, rolled up and by label, as Markdown."""
     md = MarkdownRenderer()
@@ -71,7 +37,7 @@ def render_gold(results: dict[str, Any]) -> str:
     minutes, steps = results["training"]["seconds"] / 60, results["training"]["steps"]
     precision, recall, tier = _percent(micro, "precision"), _percent(micro, "recall"), _percent(results["levels_micro"]["1"])
     md.add(
-        f"What `make run` reaches with the gold set alone and the embedded encoder ({results['model']['encoder']}, stock "
+        f"What `make run` reaches with the gold set alone and the embedded encoder ({results['model']['encoder']}, "
         f"`{results['model']['head']}` head, {steps:,} steps in {minutes:.0f} minutes on a CPU), on the {results['texts']} test "
         f"texts with {micro['support']:,} entities of {len(results['labels'])} labels: P {precision}, R {recall}, "
         f"**F1 {_percent(micro)}**; by tier of the label tree F1 {tier}. Exact borders, in percent."
@@ -175,7 +141,8 @@ README, DATASETS, LABELS = Path("README.md"), Path("docs/datasets.md"), Path("do
 ANNOTATION = Path("docs/annotation.md")
 SECTIONS = {
     "gold": (README, render_gold),
-    "full": (README, render_full),
+    "training": (README, render_training),
+    "partial": (README, render_partial),
     "harmonize": (README, render_harmonize),
     "corpus": (DATASETS, render_corpus),
     "evidence": (LABELS, render_evidence),
