@@ -261,6 +261,17 @@ def test_temperature_is_fitted_and_kept(trained):
     pipe.cfg["temperature"] = 1.0
 
 
+def test_confidences_follow_the_temperature(trained):
+    pipe = trained.get_pipe("ner")
+    sharp = trained("bb saw qq qq and zz")
+    pipe.cfg["temperature"] = 5.0
+    flat = trained("bb saw qq qq and zz")
+    pipe.cfg["temperature"] = 1.0
+    assert entities(flat) == entities(sharp)
+    for before, after in zip(sharp.ents, flat.ents, strict=True):
+        assert after._.confidence < before._.confidence
+
+
 def test_losses_by_label(trained):
     pipe = trained.get_pipe("ner")
     pipe.pop_label_losses()
