@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from spacy.attrs import IS_SPACE
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc, Span, Token
@@ -202,7 +203,7 @@ class SoftmaxNER(TrainablePipe):
             return
         flat = self.model.ops.flatten(scores)
         lengths = [len(doc) for doc in docs]
-        blank = np.array([token.is_space for doc in docs for token in doc], dtype=bool)
+        blank = np.concatenate([doc.to_array(IS_SPACE) for doc in docs]).astype(bool)
         found = find_spans(flat, lengths, self.tags, temperature=self.temperature, blank=blank)
         for doc, spans in zip(docs, found, strict=True):
             entities = [Span(doc, span.start, span.end, label=span.label) for span in spans]
