@@ -10,6 +10,7 @@ import spacy
 import typer
 from wasabi import Printer
 
+from ner11.annotation import SEPARATOR, UNKNOWN
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
 from ner11.files import read_json, write_json, write_text
@@ -38,6 +39,7 @@ def main(
         raise Ner11Error("no encoder is chosen yet", where=selected, fix="Run 'spacy project run encoder' first")
     vocab = spacy.blank("en").vocab
     schema = load_schema(schema_path(domain))
+    kept = read_json(ROOT / "corpus" / "merged" / "ledger.json")["spans_kept"]
     dev_words = sum(len(doc) for doc in read_docs(ROOT / "corpus" / "merged" / "dev", vocab))
     config, choices = compose(
         ROOT / "configs",
@@ -47,6 +49,7 @@ def main(
         wishes=Wishes(epochs=epochs, batch_pieces=batch_pieces, seed=seed, precision=precision, gpu_memory=gpu_memory),
         dev_words=dev_words,
         groups={label: schema.roll_up(label, 1) for label in schema.active},
+        labels=sorted({name for row in kept if row["split"] == "train" for name in row["label"].split(SEPARATOR)} - {UNKNOWN}),
     )
     training = ROOT / "training"
     write_text(training / "config.cfg", config.to_str())

@@ -38,8 +38,7 @@ class Annotation:
 
 def _labelled_spans(doc: Doc) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     for span in (*doc.ents, *doc.spans.get(AMBIGUOUS, ())):
-        if span.label_ != UNKNOWN:
-            yield span.start, span.end, tuple(span.label_.split(SEPARATOR))
+        yield span.start, span.end, () if span.label_ == UNKNOWN else tuple(span.label_.split(SEPARATOR))
 
 
 def read_annotation(example: Example) -> Annotation:
@@ -56,21 +55,38 @@ def read_annotation(example: Example) -> Annotation:
         raise ValueError(f"softmax_ner: {COVERAGE} is {coverage!r}, no list of labels, in the text '{reference.text[:60]}'")
     covered = None if coverage is None else frozenset(coverage)
     known = reference.to_array(ENT_IOB) != _MISSING
-    spans = list(_labelled_spans(reference))
+    spans = []
+    for first, last, labels in _labelled_spans(reference):
+        if labels:
+            spans.append((first, last, labels))
+        else:
+            known[first:last] = False
     if np.array_equal(reference.to_array(ORTH), predicted.to_array(ORTH)):
         return Annotation(known, spans, covered)
-    alignment = example.alignment.x2y
-    touching = np.split(alignment.data, np.cumsum(alignment.lengths)[:-1]) if len(predicted) else []
-    known = np.array([bool(known[tokens].all()) for tokens in touching], dtype=bool)
+    alignment = example.alignment
+    here, there = (
+        np.split(side.data, np.cumsum(side.lengths)[:-1]) if len(side.lengths) else [] for side in (alignment.x2y, alignment.y2x)
+    )
+    known = np.array([bool(known[tokens].all()) for tokens in here], dtype=bool)
     fitting = []
     for first, last, labels in spans:
-        start, end = reference[first].idx, reference[last - 1].idx + len(reference[last - 1])
-        span = predicted.char_span(start, end)
-        if span is None:
-            known[[token.idx < end and start < token.idx + len(token) for token in predicted]] = False
+        tokens = np.unique(np.concatenate(there[first:last]))
+        if all(first <= other < last for token in tokens for other in here[token]) and len(tokens):
+            fitting.append((int(tokens[0]), int(tokens[-1]) + 1, labels))
         else:
-            fitting.append((span.start, span.end, labels))
+            known[tokens] = False
     return Annotation(known, fitting, covered)
+
+
+def forget_unknown_labels(annotation: Annotation, scheme: TagScheme) -> Annotation:
+    """Make unknown the spans of labels that the model does not have."""
+    known, spans = annotation.known.copy(), []
+    for first, last, labels in annotation.spans:
+        if set(labels) & set(scheme.labels):
+            spans.append((first, last, labels))
+        else:
+            known[first:last] = False
+    return Annotation(known, spans, annotation.coverage)
 
 
 @cache

@@ -195,6 +195,13 @@ def forward(weights: Array, packing: Packing, scheme: TagScheme) -> tuple[Array,
     return values, scales
 
 
+def has_legal_sequence(allowed: np.ndarray, scheme: TagScheme) -> bool:
+    """Tell whether any legal sequence of tags stays within the allowed ones of a document, bool, shape (tokens, tags)."""
+    packing = Packing.of([len(allowed)])
+    values, scales = forward(allowed.astype("float64"), packing, scheme)
+    return not len(allowed) or bool((scales > 0).all() and (closed_mass(values[-1:], scheme) > 0).all())
+
+
 def backward(weights: Array, packing: Packing, scheme: TagScheme) -> tuple[Array, Array]:
     """Compute backward values.
 

@@ -55,7 +55,7 @@ def find_spans(
 
     Returns:
         The entities of each document, in order. Their confidence is the marginal probability of the whole span: of
-        all legal sequences of tags that have exactly this span.
+        all legal sequences of tags that have exactly this span (with the blanks that it ended with, which are cut off).
     """
     packing = Packing.of(lengths)
     xp = get_array_module(logits)
@@ -68,7 +68,7 @@ def find_spans(
     start = 0
     for length in lengths:
         spans = tags_to_spans(numbers[start : start + length], scheme)
-        found.append([(start + a, _trim(blank, start + a, start + b), label) for a, b, label in spans])
+        found.append([(start + a, start + b, label) for a, b, label in spans])
         start += length
     flat = [span for spans in found for span in spans]
     if not flat:
@@ -77,7 +77,7 @@ def find_spans(
     confidences = iter(_marginals(xp, packed, packing, scheme, temperature, first, last, labels).tolist())
     starts = np.cumsum([0, *lengths])
     return [
-        [FoundSpan(a - offset, b - offset, scheme.labels[label], next(confidences)) for a, b, label in spans]
+        [FoundSpan(a - offset, _trim(blank, a, b) - offset, scheme.labels[label], next(confidences)) for a, b, label in spans]
         for offset, spans in zip(starts.tolist(), found, strict=False)
     ]
 

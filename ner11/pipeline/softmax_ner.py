@@ -17,9 +17,17 @@ from thinc.types import Floats2d
 
 from . import logits as _logits  # noqa: F401  (registers the architecture)
 from . import loss as _loss  # noqa: F401  (registers the loss)
-from .allowed import SEPARATOR, allowed_tags, count_classes, read_annotation, token_classes
+from .allowed import (
+    SEPARATOR,
+    UNKNOWN,
+    allowed_tags,
+    count_classes,
+    forget_unknown_labels,
+    read_annotation,
+    token_classes,
+)
 from .calibration import fit
-from .chain import Packing
+from .chain import Packing, has_legal_sequence
 from .confidence import find_spans, token_entropies
 from .tags import OUTSIDE, TagScheme
 
@@ -141,12 +149,11 @@ class SoftmaxNER(TrainablePipe):
             1, or 0 if it is there already.
 
         Raises:
-            ValueError: If the component is initialized: its layer has no place for more.
+            ValueError: If the component is initialized, its layer has no place for more; or if it cannot be a label.
         """
         if label in self.labels:
             return 0
-        if self.model.has_dim("nO"):
-            raise ValueError(f"softmax_ner: cannot add the label {label} to a trained model; train anew with data that has it")
+        self._check_labels([*self.labels, label])
         self.cfg["labels"].append(label)
         return 1
 
@@ -161,7 +168,8 @@ class SoftmaxNER(TrainablePipe):
             labels: The labels; those of the data if None.
 
         Raises:
-            ValueError: If there are no labels: a corpus without entities.
+            ValueError: If there are no labels: a corpus without entities; if the data has others than those given, or some
+                that cannot be labels; or if the component is trained already with others.
         """
         validate_get_examples(get_examples, "SoftmaxNER.initialize")
         sample: list[Doc] = []
@@ -169,10 +177,19 @@ class SoftmaxNER(TrainablePipe):
         for example in get_examples():
             if len(sample) < _SAMPLE and len(example.predicted):
                 sample.append(example.predicted)
-            counts.update(count_classes([read_annotation(example)]))
-        self.cfg["labels"] = sorted({*self.labels, *(labels or (label for label in counts if label != OUTSIDE))})
-        if not self.labels:
+            annotation = read_annotation(example)
+            if any(OUTSIDE in names for _, _, names in annotation.spans):
+                self._check_labels([OUTSIDE])
+            counts.update(count_classes([annotation]))
+        found = {label for label in counts if label != OUTSIDE}
+        if labels and not found <= {*labels, *self.labels}:
+            others = ", ".join(sorted(found - {*labels, *self.labels}))
+            raise ValueError(f"softmax_ner: the data has labels that are not among those given: {others}; give them too")
+        chosen = sorted({*self.labels, *(labels or found)})
+        if not chosen:
             raise ValueError("softmax_ner: no entity in the training data; check that its documents have doc.ents")
+        self._check_labels(chosen)
+        self.cfg["labels"] = chosen
         classes = (OUTSIDE, *self.labels)
         weights = self.loss.class_weights([counts[name] for name in classes])
         self.cfg["class_weights"] = dict(zip(classes, weights.tolist(), strict=True))
@@ -180,6 +197,16 @@ class SoftmaxNER(TrainablePipe):
         self.model.initialize(X=sample)
         ops: Any = self.model.ops
         self.model.get_ref("linear").set_param("b", ops.asarray(self._log_prior(counts), dtype="float32"))
+
+    def _check_labels(self, labels: Sequence[str]) -> None:
+        """Refuse labels that the layer has no place for, or that stand for something else in the annotation."""
+        odd = [label for label in labels if label in (OUTSIDE, UNKNOWN, "") or SEPARATOR in label]
+        if odd:
+            raise ValueError(f"softmax_ner: '{odd[0]}' cannot be a label, it means something else; rename it in the data")
+        if self.model.has_dim("nO") and self.labels and (others := sorted(set(labels) - set(self.labels))):
+            raise ValueError(
+                f"softmax_ner: cannot add the label {', '.join(others)} to a trained model; train anew with data that has it"
+            )
 
     def _log_prior(self, counts: Counter[str]) -> np.ndarray:
         """Give the log of each tag's share, a label's tokens spread evenly over its positions; nothing counts as none."""
@@ -281,7 +308,9 @@ class SoftmaxNER(TrainablePipe):
         ends = np.cumsum([len(example.predicted) for example in examples])
         text = examples[int(np.searchsorted(ends, token, side="right"))].text[:60]
         if np.isfinite(logits).all():
-            raise ValueError(f"softmax_ner: the annotation allows no legal sequence of tags in the text '{text}'")
+            raise ValueError(
+                f"softmax_ner: the annotation allows no legal sequence of tags in the text '{text}'; remove overlapping spans"
+            )
         raise ValueError(
             f"softmax_ner: the encoder's output is no number any more, at the text '{text}'; lower the learning rate, warm up "
             f"longer, or train in fp32 or bf16"
@@ -298,7 +327,8 @@ class SoftmaxNER(TrainablePipe):
         """Choose the temperature that makes what the annotation allows most likely (Guo et al. 2017).
 
         Args:
-            examples: Examples that training has not seen, whose predicted documents went through the components before.
+            examples: Examples that training has not seen, whose predicted documents went through the components before. Labels
+                that the model does not have count as unknown there, and annotation that contradicts itself is left out.
 
         Returns:
             The temperature, which the component keeps; 1 if there is no token to fit it on.
@@ -310,9 +340,11 @@ class SoftmaxNER(TrainablePipe):
             if sum(lengths) >= _FIT_TOKENS:
                 break
             for example, scores in zip(batch, self.predict([example.predicted for example in batch]), strict=True):
-                logits.append(self.model.ops.to_numpy(scores))
-                allowed.append(allowed_tags(read_annotation(example), self.tags))
-                lengths.append(len(example.predicted))
+                fits = allowed_tags(forget_unknown_labels(read_annotation(example), self.tags), self.tags)
+                if has_legal_sequence(fits, self.tags):
+                    logits.append(self.model.ops.to_numpy(scores))
+                    allowed.append(fits)
+                    lengths.append(len(fits))
         if sum(lengths):
             self.cfg["temperature"] = fit(np.concatenate(logits), np.concatenate(allowed), lengths, self.tags)
         return self.temperature

@@ -60,9 +60,18 @@ class EncoderShim(HFShim):
     def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable]:
         hook = self._model.get_input_embeddings().register_forward_hook(_look_up)
         try:
-            return super().begin_update(inputs)
+            output, backprop = super().begin_update(inputs)
         finally:
             hook.remove()
+
+        def accumulate(grads: ArgsKwargs) -> Any:
+            # Thinc unscales all gradients after every backward pass, those of earlier parts of the batch among them.
+            earlier = [weight.grad for weight in self._model.parameters() if weight.grad is not None]
+            if earlier:
+                self._grad_scaler.scale(earlier, inplace=True)
+            return backprop(grads)
+
+        return output, accumulate
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights, and drop the gradients but for the vocabulary's, which is added to in place."""
@@ -179,9 +188,8 @@ def _forward(model: PieceWindowTransformer, docs: Sequence[Doc], is_train: bool)
     windows = make_windows(split_pieces(tokenizer, docs), max_pieces=model.attrs["max_pieces"], overlap=model.attrs["overlap"])
     lengths = [len(window.ids) + tokenizer.num_special_tokens_to_add() for window in windows]
     # Training keeps the activations anyway, and its batches are measured by the batcher.
-    groups = (
-        [[*range(len(windows))]] if is_train and windows else group_by_length(lengths, max_padded=PREDICTED_PIECES[device.type])
-    )
+    whole = [[*range(len(windows))]] if is_train and windows else []
+    groups = whole or group_by_length(lengths, max_padded=PREDICTED_PIECES.get(device.type, PREDICTED_PIECES["cpu"]))
     vectors = torch.zeros(sum(map(len, docs)), model.get_dim("nO"), device=device)
     links = torch.zeros(len(vectors), 1, device=device)
     backprops = []

@@ -173,6 +173,7 @@ def compose(
     wishes: Wishes,
     dev_words: int,
     groups: Mapping[str, str] | None = None,
+    labels: Sequence[str] = (),
 ) -> tuple[Config, list[Choice]]:
     """Compose the training configuration.
 
@@ -184,6 +185,8 @@ def compose(
         wishes: What the user fixed.
         dev_words: Tokens of the dev split.
         groups: Group of each label, for the log of losses.
+        labels: Labels of the training texts. Found in the data when training starts, if there are none here; but a text that
+            weighs less than 1 may not be drawn then.
 
     Returns:
         The complete, validated configuration, and each choice with its reason.
@@ -199,6 +202,8 @@ def compose(
     config = config.merge(read_fragment(configs / "head", head)).merge(read_fragment(configs / "encoder", encoder.kind))
     config["system"]["seed"] = wishes.seed
     config["training"]["logger"]["groups"] = dict(groups or {})
+    if labels and config["components"]["ner"].get("factory") == "softmax_ner":
+        config["initialize"] = {"components": {"ner": {"labels": sorted(labels)}}}
     choices.append(_place(config, encoder, device, wishes))
     steps, words = _choose_batch(config, encoder, device, wishes, choices)
     choices += _set_rates(config, encoder)

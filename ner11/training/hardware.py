@@ -110,10 +110,10 @@ def gpu_memory_mib() -> float:
 
 
 def gpu_utilization() -> int | None:
-    """Give the share of the last moment in which the GPU was busy, in percent; None without NVIDIA's Python bindings."""
+    """Give the share of the last moment in which the GPU was busy, in percent; None where that cannot be told."""
     try:
         return torch.cuda.utilization()
-    except ModuleNotFoundError:
+    except Exception:  # no bindings, or a driver that refuses (MIG, vGPU, WSL): a figure in a log stops no training
         return None
 
 

@@ -57,6 +57,20 @@ def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
+@contextmanager
+def _one_line(uri: str) -> Iterator[None]:
+    """Turn what the tracking server or store complains about into one line."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as e:
+        reason = " ".join(str(e).split())[:200]
+        raise Ner11Error(
+            f"could not be written to ({reason})", where=uri, fix="Check the tracking server, or use --vars.track none"
+        ) from e
+
+
 class MlflowRun:
     """A run under way.
 
@@ -84,9 +98,10 @@ class MlflowRun:
         if choices.is_file():
             flat |= {f"choice.{choice['setting']}": choice["value"] for choice in read_json(choices)}
         parameters = [Param(name, value[:_LONGEST_VALUE]) for name, value in flat.items()]
-        for start in range(0, len(parameters), _MOST_PARAMETERS):
-            self._client.log_batch(self.id, params=parameters[start : start + _MOST_PARAMETERS])
-        self._client.log_artifact(self.id, str(config))
+        with _one_line(self.uri):
+            for start in range(0, len(parameters), _MOST_PARAMETERS):
+                self._client.log_batch(self.id, params=parameters[start : start + _MOST_PARAMETERS])
+            self._client.log_artifact(self.id, str(config))
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Log one row of the training log; every number in it is a metric of its step."""
@@ -171,8 +186,9 @@ def log_report(training: Path) -> str | None:
         return None
     run = read_json(note)
     client = _connect(run["tracking_uri"])
-    for name, value in _numbers(read_json(training / "metrics.json")["overall"]["micro"]):
-        client.log_metric(run["run_id"], f"test/{name}", value)
-    client.log_artifact(run["run_id"], str(training / "metrics.json"))
-    client.log_artifacts(run["run_id"], str(training / "report"), artifact_path="report")
+    with _one_line(run["tracking_uri"]):
+        for name, value in _numbers(read_json(training / "metrics.json")["overall"]["micro"]):
+            client.log_metric(run["run_id"], f"test/{name}", value)
+        client.log_artifact(run["run_id"], str(training / "metrics.json"))
+        client.log_artifacts(run["run_id"], str(training / "report"), artifact_path="report")
     return str(run["run_id"])

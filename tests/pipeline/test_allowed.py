@@ -71,6 +71,19 @@ def test_other_tokens_in_the_pipeline_make_unknown_what_does_not_fit():
     assert names(eg)[3:] == [everything, everything]
 
 
+def test_an_unknown_span_is_unknown_even_where_its_tokens_are_not_marked_missing():
+    eg = example()
+    eg.reference.spans[AMBIGUOUS] = [Span(eg.reference, 2, 4, "?")]
+    rows = names(eg)
+    assert rows[1] == rows[4] == "O" and rows[2] == rows[3] != "O"
+
+
+def test_other_blanks_in_the_predicted_text_lose_no_span():
+    reference = Doc(NLP.vocab, words=["APT28", "  ", "hit", "Foo"])
+    reference.ents = [Span(reference, 3, 4, "TOOL")]
+    assert names(Example(Doc(NLP.vocab, words=["APT28", "hit", "Foo"]), reference)) == ["O", "O", "B-TOOL"]
+
+
 def test_a_label_that_the_model_does_not_know_is_named():
     with pytest.raises(ValueError, match=r"softmax_ner: the data has the label VESSEL, which the model does not know \(ACTOR,"):
         names(example([(0, 1, "VESSEL")]))

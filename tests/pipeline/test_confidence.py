@@ -54,6 +54,17 @@ def test_entities_neither_start_nor_end_with_blanks():
     assert [(span.start, span.end) for span in spans] == [(3, 4)]
 
 
+def test_a_blank_that_is_cut_off_costs_no_confidence():
+    scheme = TagScheme("BIO", ("X",))
+    logits = np.zeros((3, 3))
+    logits[0, 0] = logits[1, 1] = logits[2, 2] = 9.0
+    (whole,) = find_spans(logits, [3], scheme)[0]
+    (cut,) = find_spans(logits, [3], scheme, blank=np.array([False, False, True]))[0]
+    assert (whole.start, whole.end, cut.start, cut.end) == (1, 3, 1, 2)
+    assert cut.confidence == pytest.approx(whole.confidence, abs=0.01)
+    assert cut.confidence > 0.9
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 def test_documents_do_not_depend_on_their_batch(name, logits):
     scheme = TagScheme(name, ("X", "Y"))

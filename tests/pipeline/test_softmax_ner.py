@@ -261,6 +261,24 @@ def test_temperature_is_fitted_and_kept(trained):
     pipe.cfg["temperature"] = 1.0
 
 
+def test_odd_annotation_on_dev_does_not_spoil_the_temperature(trained):
+    """A label that only dev has, and spans that contradict each other, after all the training is done."""
+    pipe = trained.get_pipe("ner")
+
+    def fit(*more):
+        for example in (examples := [*make_examples(trained), *more]):
+            example.predicted = trained.get_pipe("transformer")(example.predicted)
+        return pipe.fit_temperature(examples)
+
+    unknown, torn = (make_examples(trained, ["bb saw qq qq qq and zz"])[0] for _ in range(2))
+    unknown.reference.ents = [Span(unknown.reference, 0, 1, "VESSEL")]
+    torn.reference.spans[AMBIGUOUS] = [Span(torn.reference, 3, 4, "PERSON|VESSEL")]
+    expected = fit()
+    assert fit(torn) == pytest.approx(expected)
+    assert 0.1 <= fit(unknown) < 10
+    pipe.cfg["temperature"] = 1.0
+
+
 def test_confidences_follow_the_temperature(trained):
     pipe = trained.get_pipe("ner")
     sharp = trained("bb saw qq qq and zz")
@@ -289,6 +307,39 @@ def test_a_label_that_the_model_does_not_know_is_named(trained):
     with pytest.raises(ValueError, match="cannot add the label VESSEL to a trained model"):
         trained.get_pipe("ner").add_label("VESSEL")
     assert trained.get_pipe("ner").add_label("PERSON") == 0
+
+
+@pytest.mark.parametrize("label", ["O", "?", "A|B"])
+def test_what_means_something_else_cannot_be_a_label(toy_bert, label):
+    nlp = build(toy_bert)
+    with pytest.raises(ValueError, match=r"softmax_ner: '.*' cannot be a label"):
+        nlp.get_pipe("ner").add_label(label)
+
+
+def test_a_label_called_o_in_the_data_is_named(toy_bert):
+    nlp = build(toy_bert)
+    doc = nlp.make_doc("qq saw zz")
+    doc.ents = [Span(doc, 0, 1, "O")]
+    with pytest.raises(ValueError, match="softmax_ner: 'O' cannot be a label"):
+        nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
+
+
+def test_labels_can_be_given_but_the_data_must_not_have_others(toy_bert):
+    nlp, examples = build(toy_bert), make_examples(build(toy_bert))
+    pipe = nlp.get_pipe("ner")
+    with pytest.raises(ValueError, match="labels that are not among those given: PERSON"):
+        pipe.initialize(lambda: examples, nlp=nlp, labels=["LOCATION"])
+    nlp.config["initialize"]["components"]["ner"] = {"labels": ["LOCATION", "PERSON", "VESSEL"]}
+    nlp.initialize(lambda: examples)
+    assert pipe.labels == ("LOCATION", "PERSON", "VESSEL")
+
+
+def test_a_failed_second_initialization_leaves_the_pipe_as_it_was(trained):
+    doc = trained.make_doc("bb saw zz")
+    doc.ents = [Span(doc, 0, 1, "VESSEL")]
+    with pytest.raises(ValueError, match="cannot add the label VESSEL to a trained model"):
+        trained.get_pipe("ner").initialize(lambda: [Example(trained.make_doc(doc.text), doc)], nlp=trained)
+    assert entities(trained("bb saw zz")) == [("zz", "PERSON")]
 
 
 def test_a_corpus_without_entities_is_named(toy_bert):

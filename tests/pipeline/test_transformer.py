@@ -189,3 +189,35 @@ def test_loading_does_not_need_the_encoder_folder(nlp, tmp_path):
     nlp.config["components"]["transformer"]["model"]["name"] = "no/such/folder"
     nlp.to_disk(tmp_path)
     assert len(spacy.load(tmp_path)("abc def")) == 2
+
+
+def test_scaled_gradients_of_the_parts_of_a_batch_add_up(toy_bert, monkeypatch):
+    """As fp16 does on a GPU, with the scaler's arithmetic on the CPU."""
+    from thinc.api import PyTorchGradScaler
+    from transformers.modeling_outputs import BaseModelOutput
+
+    monkeypatch.setattr(
+        PyTorchGradScaler, "_scale_tensor", lambda self, tensor, _, inplace: tensor.mul_(1024.0) if inplace else tensor * 1024.0
+    )
+    vocab = spacy.blank("en")
+
+    def gradients(scaled):
+        fix_random_seed(0)
+        model = encoders.piece_window_transformer(str(toy_bert), 32, 8, {"use_fast": True}, {}, "fp32", {})
+        model.initialize()
+        shim = model.layers[0].shims[0]
+        shim._model.eval()
+        shim._model.train = lambda *_: None  # no dropout, which would differ
+        if scaled:
+            scaler = PyTorchGradScaler(enabled=False)
+            scaler._enabled, scaler._scale = True, torch.full((1,), 1024.0)
+            shim._grad_scaler = scaler
+        for text in ("abc def ghi", "xyz uvw 123 rst"):
+            output, backprop = model([vocab(text)], True)
+            hidden = output.model_output.last_hidden_state
+            ramp = np.linspace(-1, 1, hidden.size, dtype="f").reshape(hidden.shape) ** 2
+            output.model_output = BaseModelOutput(last_hidden_state=torch.from_numpy(ramp))
+            backprop(output)
+        return torch.cat([weight.grad.flatten() for weight in shim._model.parameters() if weight.grad is not None])
+
+    torch.testing.assert_close(gradients(True), gradients(False), rtol=1e-4, atol=1e-5)
