@@ -37,13 +37,14 @@ def main(
     selected = ROOT / "assets" / "encoders" / "selected.json"
     if not selected.is_file():
         raise Ner11Error("no encoder is chosen yet", where=selected, fix="Run 'spacy project run encoder' first")
+    encoder = Encoder(**read_json(selected))
     vocab = spacy.blank("en").vocab
     schema = load_schema(schema_path(domain))
     kept = read_json(ROOT / "corpus" / "merged" / "ledger.json")["spans_kept"]
     dev_words = sum(len(doc) for doc in read_docs(ROOT / "corpus" / "merged" / "dev", vocab))
     config, choices = compose(
         ROOT / "configs",
-        encoder=Encoder(**read_json(selected)),
+        encoder=encoder,
         head=head,
         device=find_device(gpu_id),
         wishes=Wishes(epochs=epochs, batch_pieces=batch_pieces, seed=seed, precision=precision, gpu_memory=gpu_memory),
