@@ -40,7 +40,9 @@ def main(
     encoder = Encoder(**read_json(selected))
     vocab = spacy.blank("en").vocab
     schema = load_schema(schema_path(domain))
-    kept = read_json(ROOT / "corpus" / "merged" / "ledger.json")["spans_kept"]
+    # A corpus that was not merged here has no ledger: its labels are found when training starts.
+    ledger = ROOT / "corpus" / "merged" / "ledger.json"
+    kept = read_json(ledger)["spans_kept"] if ledger.is_file() else []
     dev_words = sum(len(doc) for doc in read_docs(ROOT / "corpus" / "merged" / "dev", vocab))
     config, choices = compose(
         ROOT / "configs",
