@@ -112,8 +112,12 @@ def gpu_memory_mib() -> float:
 def gpu_utilization() -> int | None:
     """Give the share of the last moment in which the GPU was busy, in percent; None where that cannot be told."""
     try:
+        import pynvml
+    except ModuleNotFoundError:
+        return None
+    try:
         return torch.cuda.utilization()
-    except Exception:  # no bindings, or a driver that refuses (MIG, vGPU, WSL): a figure in a log stops no training
+    except (pynvml.NVMLError, RuntimeError):  # a driver that refuses (MIG, vGPU, WSL): a figure in a log stops no training
         return None
 
 

@@ -1,9 +1,12 @@
+import sys
+import types
+
 import pytest
 import torch
 
 from ner11.errors import Ner11Error
 from ner11.training import hardware
-from ner11.training.hardware import Device, choose_precision, find_device
+from ner11.training.hardware import Device, choose_precision, find_device, gpu_utilization
 
 
 @pytest.fixture
@@ -84,3 +87,17 @@ def test_a_wished_precision_is_kept():
 def test_a_precision_that_cannot_be(wish, message):
     with pytest.raises(Ner11Error, match=message):
         choose_precision(Device(-1, "CPU", 0, "no GPU"), wish)
+
+
+def test_a_driver_that_refuses_costs_no_training(monkeypatch):
+    bindings = types.ModuleType("pynvml")
+    bindings.NVMLError = type("NVMLError", (Exception,), {})
+    monkeypatch.setitem(sys.modules, "pynvml", bindings)
+
+    def refuse():
+        raise bindings.NVMLError("Not Supported")
+
+    monkeypatch.setattr("torch.cuda.utilization", refuse)
+    assert gpu_utilization() is None
+    monkeypatch.setattr("torch.cuda.utilization", lambda: 37)
+    assert gpu_utilization() == 37
