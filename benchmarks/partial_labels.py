@@ -43,7 +43,7 @@ from wasabi import Printer
 
 from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
-from ner11.evaluation.metrics import percent
+from ner11.evaluation.figures import percent
 from ner11.files import read_json, write_json
 
 PROJECT = Path.cwd()

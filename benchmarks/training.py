@@ -115,8 +115,8 @@ def measure(job: Job, settings: Settings, folder: Path) -> dict[str, Any]:
     Returns:
         A row of the results.
     """
-    from ner11.evaluation.metrics import summarize
-    from ner11.pipeline.scoring import compare
+    from ner11.evaluation.figures import figures
+    from ner11.pipeline.scoring import compare, count_labels, total
 
     with tempfile.TemporaryDirectory(dir=folder) as place:
         (Path(place) / "corpus").symlink_to(folder / "corpus")
@@ -124,7 +124,8 @@ def measure(job: Job, settings: Settings, folder: Path) -> dict[str, Any]:
         os.chdir(place)
         measured, test, predicted = _train(job, settings, folder)
         os.chdir(folder)
-    micro = summarize([compare(gold, doc) for gold, doc in zip(test, predicted, strict=True)])["micro"]
+    counts = count_labels(compare(gold, doc) for gold, doc in zip(test, predicted, strict=True))
+    micro = figures(total(counts.values()))
     return {
         **asdict(job),
         "steps": measured.steps,

@@ -1,5 +1,6 @@
 """Outputs that are written whole or not at all: a partial sibling first, then a rename."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -110,3 +111,12 @@ def replaced_dir(path: Path) -> Iterator[Path]:
     finally:
         if partial.exists():
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def hash_folder(folder: Path) -> str:
+    """Give the SHA-256 of a folder: of the names and contents of its files, sorted by name."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ import typer
 from wasabi import MarkdownRenderer, Printer
 
 from ner11.evaluation.agreement import measure_agreement, read_pairs
-from ner11.evaluation.metrics import percent
+from ner11.evaluation.figures import percent
 from ner11.files import write_json
 from ner11.schema import load_schema
 

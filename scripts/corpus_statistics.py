@@ -6,26 +6,22 @@ from common import ROOT, Quiet, command
 import spacy
 import typer
 from tqdm import tqdm
-from transformers import AutoTokenizer
 from wasabi import Printer
 
 from ner11.corpus.shards import list_shards, read_docs
 from ner11.corpus.statistics import SAMPLE, PieceCounter, SplitStatistics, collect, summarize
 from ner11.datasets import SPLITS
 from ner11.errors import Ner11Error
-from ner11.evaluation.metrics import percent
+from ner11.evaluation.figures import percent
 from ner11.files import read_json, write_json
-from ner11.training.encoder import Encoder
+from ner11.training.encoder import Encoder, piece_counter
 
 
 def _piece_counter() -> PieceCounter | None:
-    """Count by the tokenizer of the chosen encoder; a spaCy pipeline as encoder has none of that kind."""
+    """Count by the tokenizer of the chosen encoder, if there is one."""
     selected = ROOT / "assets" / "encoders" / "selected.json"
-    encoder = Encoder(**read_json(selected)) if selected.is_file() else None
-    if encoder is None or encoder.kind != "huggingface":
-        return None
-    tokenizer = AutoTokenizer.from_pretrained(encoder.name, use_fast=True)
-    return lambda docs: [len(ids) for ids in tokenizer([doc.text for doc in docs], verbose=False)["input_ids"]] if docs else []
+    count = piece_counter(Encoder(**read_json(selected))) if selected.is_file() else None
+    return (lambda docs: count([doc.text for doc in docs])) if count else None
 
 
 @command

@@ -8,14 +8,15 @@ from typing import Any
 
 import typer
 from agreement import render_agreement
+from evaluation_tables import render_evaluation
 from partial_tables import render_partial
 from training_tables import render_training
 from wasabi import MarkdownRenderer, Printer
 
 from ner11.corpus.evidence import EVALUATION, TRAINING
 from ner11.errors import Ner11Error
-from ner11.evaluation.metrics import percent
-from ner11.evaluation.report import ceiling
+from ner11.evaluation.figures import percent
+from ner11.evaluation.report.page import ceiling
 from ner11.files import read_json, write_text
 
 RESULTS = Path("benchmarks/results")
@@ -138,7 +139,7 @@ def render_evidence(results: dict[str, Any]) -> str:
 
 
 README, DATASETS, LABELS = Path("README.md"), Path("docs/datasets.md"), Path("docs/labels.md")
-ANNOTATION = Path("docs/annotation.md")
+ANNOTATION, EVALUATION_PAGE = Path("docs/annotation.md"), Path("docs/evaluation.md")
 SECTIONS = {
     "gold": (README, render_gold),
     "training": (README, render_training),
@@ -147,6 +148,7 @@ SECTIONS = {
     "corpus": (DATASETS, render_corpus),
     "evidence": (LABELS, render_evidence),
     "agreement": (ANNOTATION, render_agreement),
+    "evaluation": (EVALUATION_PAGE, render_evaluation),
 }
 
 

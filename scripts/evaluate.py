@@ -1,25 +1,36 @@
-"""Score the trained pipeline on the untouched test split, check the gates, and write the report."""
+"""Measure the trained pipeline on the untouched test split, check the gates, and write the report."""
 
-from common import ROOT, Domain, Quiet, command, schema_path
+from common import ROOT, Domain, Quiet, command, datasets_path, schema_path
 
 # isort: split
+from pathlib import Path
+from time import perf_counter
 from typing import Annotated, Any
 
 import spacy
+import srsly
 import typer
 from tqdm import tqdm
 from wasabi import Printer
 
 from ner11.corpus.shards import read_docs
+from ner11.datasets import load_datasets
 from ner11.errors import Ner11Error
-from ner11.evaluation.gates import check_gate, load_gates
-from ner11.evaluation.metrics import evaluate, percent
-from ner11.evaluation.report import write_report
-from ner11.files import read_json, write_json
+from ner11.evaluation.figures import percent, percent_range
+from ner11.evaluation.gates import check_gates, load_gates, verdict
+from ner11.evaluation.predictions import Predictions, find_baseline, read_predictions, write_predictions
+from ner11.evaluation.provenance import collect_provenance
+from ner11.evaluation.report.page import write_report
+from ner11.evaluation.run import measure_pipeline
+from ner11.files import hash_folder, read_json, write_json, write_text
+from ner11.release.verdict import FORMAT
 from ner11.schema import load_schema
-from ner11.training.encoder import Encoder
+from ner11.training.encoder import Encoder, piece_counter
 from ner11.training.hardware import configured_device
 from ner11.training.tracking import log_report
+
+TRAINING = ROOT / "training"
+MERGED = ROOT / "corpus" / "merged"
 
 
 def agreement_on(domain: str) -> dict[str, Any] | None:
@@ -31,66 +42,122 @@ def agreement_on(domain: str) -> dict[str, Any] | None:
     return {key: value for key, value in results.items() if key != "disagreements"}
 
 
+def _baseline(wanted: str, *, name: str, version: str) -> Predictions | None:
+    """Read what the last release found: that of the highest version below this one, unless a file is named."""
+    if wanted == "none":
+        return None
+    path = find_baseline(ROOT / "packages", name=name, version=version) if wanted == "auto" else Path(wanted)
+    return read_predictions(path) if path else None
+
+
+def _print_scores(msg: Printer, metrics: dict[str, Any]) -> None:
+    for source, summary in metrics["sources"].items():
+        rows = {**summary["labels"], "all (micro)": summary["micro"]}
+        table = [
+            (
+                name,
+                *(percent(row[key]) for key in ("precision", "recall", "f1")),
+                percent_range(row["f1_interval"]),
+                row["support"],
+            )
+            for name, row in rows.items()
+        ]
+        header = (source, "P", "R", "F1", "95% interval", "support")
+        msg.table(table, header=header, divider=True, aligns=("l", *"r" * 5))
+
+
 @command
 def main(
     domain: Domain = "cyber",
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.0.0",
     head: Annotated[str, typer.Option(help="Name of the head, for the report.")] = "softmax",
     gates: Annotated[str, typer.Option(help="A file in configs/gates, without .csv.")] = "demo",
+    baseline: Annotated[str, typer.Option(help="The last release: auto, none, or its .predictions.jsonl.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of resamples and perturbations.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Write training/metrics.json and training/report/index.html from training/model-best and corpus/merged/test."""
+    """Write training/metrics.json, training/predictions.jsonl and training/report/ from training/model-best and corpus/merged."""
     msg = Printer(no_print=quiet)
-    model = ROOT / "training" / "model-best"
+    model = TRAINING / "model-best"
     if not model.is_dir():
         raise Ner11Error("no trained model", where=model, fix="Run 'spacy project run train' first")
     gates_path = ROOT / "configs" / "gates" / f"{gates}.csv"
     claims = load_gates(gates_path)
     schema = load_schema(schema_path(domain))
+    name = f"en_ner11_{domain}"
+    last = _baseline(baseline, name=name, version=version)
+    ledger = read_json(MERGED / "ledger.json")
+    encoder = Encoder(**read_json(ROOT / "assets" / "encoders" / "selected.json"))
     device = configured_device(model / "config.cfg")
     if device.is_gpu:
         spacy.require_gpu(device.gpu_id)
+    started = perf_counter()
     nlp = spacy.load(model)
-    references = list(read_docs(ROOT / "corpus" / "merged" / "test", nlp.vocab))
-    texts = tqdm(references, desc="Test texts", disable=True if quiet else None, leave=False)
-    scores = evaluate(nlp, texts, roll_up=schema.roll_up)
-    encoder = Encoder(**read_json(ROOT / "assets" / "encoders" / "selected.json"))
+    size = sum(row["count"] for row in ledger["texts_kept"] if row["split"] == "test")
+    measured, texts, errors = measure_pipeline(
+        nlp,
+        test=tqdm(
+            read_docs(MERGED / "test", nlp.vocab), total=size, desc="Test texts", disable=True if quiet else None, leave=False
+        ),
+        dev=read_docs(MERGED / "dev", nlp.vocab),
+        train=read_docs(MERGED / "train", nlp.vocab),
+        schema=schema,
+        count_pieces=piece_counter(encoder),
+        baseline=last,
+        seed=seed,
+    )
+    training = read_json(TRAINING / "train.json")
+    used = {row["source"] for row in ledger["texts_kept"]}
     metrics = {
-        "model": {"name": f"en_ner11_{domain}", "version": version, "domain": domain, "encoder": encoder.title, "head": head},
-        "training": read_json(ROOT / "training" / "train.json"),
-        **scores,
-        "gates_file": str(gates_path),
-        "gates": [check_gate(gate, scores).to_dict() for gate in claims],
+        "format": FORMAT,
+        "model": {
+            "name": name,
+            "version": version,
+            "domain": domain,
+            "encoder": encoder.title,
+            "head": head,
+            "sha256": hash_folder(model),
+        },
+        "training": training,
+        **measured,
+        "gates_file": gates_path.as_posix(),
+        "provenance": collect_provenance(
+            [dataset for dataset in load_datasets(datasets_path(domain)) if dataset.name in used],
+            config=model / "config.cfg",
+            device=device,
+            training=training,
+            evaluation_seconds=perf_counter() - started,
+            root=ROOT,
+        ),
     }
-    agreement = agreement_on(domain)
-    if agreement:
+    if agreement := agreement_on(domain):
         metrics["agreement"] = agreement
-    write_json(ROOT / "training" / "metrics.json", metrics)
-    ledger = read_json(ROOT / "corpus" / "merged" / "ledger.json")
+    results = check_gates(claims, metrics, known=schema)
+    metrics |= {"gates": [result.to_dict() for result in results], "verdict": verdict(results)}
     statistics = ROOT / "corpus" / "statistics.json"
     write_report(
-        ROOT / "training" / "report",
+        TRAINING / "report",
         metrics=metrics,
         ledger=ledger,
         statistics=read_json(statistics) if statistics.is_file() else None,
+        errors=errors,
+        log=list(srsly.read_jsonl(TRAINING / "log.jsonl")),
     )
+    write_text(TRAINING / "report" / "errors.jsonl", "".join(f"{srsly.json_dumps(row)}\n" for row in errors))
+    write_predictions(TRAINING / "predictions.jsonl", texts, model={"name": name, "version": version})
+    write_json(TRAINING / "metrics.json", metrics)
+    log_report(TRAINING)
 
-    log_report(ROOT / "training")
-
-    for source, summary in metrics["sources"].items():
-        rows = {**summary["labels"], "all (micro)": summary["micro"]}
-        table = [
-            (name, *(percent(row[key]) for key in ("precision", "recall", "f1")), row["support"]) for name, row in rows.items()
-        ]
-        msg.table(table, header=(source, "P", "R", "F1", "support"), divider=True, aligns=("l", "r", "r", "r", "r"))
-    failed = [gate for gate in metrics["gates"] if not gate["passed"]]
-    for gate in failed:
-        msg.warn(
-            f"Gate failed: {gate['metric']} of {gate['label']} on {gate['source']}: {percent(gate['value'])} ({gate['note']})"
+    _print_scores(msg, metrics)
+    for label, spans in metrics["unknown_labels"].items():
+        msg.warn(f"The model does not have the label {label}, which the test set has {spans} times: they count as missed")
+    if last:
+        told = metrics["comparison"]["overall"]
+        msg.info(
+            f"F1 against {last.model['version']}: {100 * told['difference']:+.1f} points, "
+            f"{metrics['comparison']['fixed']} spans fixed, {metrics['comparison']['broken']} broken"
         )
-    if metrics["gates"] and not failed:
-        msg.good(f"All {len(metrics['gates'])} gates of {gates_path} passed")
-    msg.good("Wrote training/metrics.json and training/report/index.html")
+    msg.good("Wrote training/metrics.json, training/predictions.jsonl and training/report/index.html")
 
 
 if __name__ == "__main__":

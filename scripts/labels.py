@@ -14,7 +14,7 @@ from wasabi import Printer, color
 
 from ner11.corpus.evidence import EVALUATION, TRAINING, collect_evidence
 from ner11.errors import Ner11Error
-from ner11.evaluation.metrics import percent
+from ner11.evaluation.figures import percent
 from ner11.files import read_json, write_json, write_text
 from ner11.label_studio import labeling_config
 from ner11.schema import Node, Schema, load_schema, name_form

@@ -6,7 +6,7 @@ from typing import Any
 
 from wasabi import MarkdownRenderer
 
-from ner11.evaluation.metrics import percent
+from ner11.evaluation.figures import percent
 
 STOCK, TRAINER = "stock", "trainer"
 TITLES = {

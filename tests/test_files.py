@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ner11.files import replaced_dir, swap_in, write_json, write_text
+from ner11.files import hash_folder, replaced_dir, swap_in, write_json, write_text
 
 
 def tree(folder):
@@ -132,3 +132,13 @@ def test_swapping_in_leaves_one_folder(tmp_path):
     swap_in(make(tmp_path / "new", fresh="new"), out)
     assert tree(tmp_path) == {"out/fresh": "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_has_the_same_hash_until_a_name_or_a_content_changes(tmp_path):
+    folder = make(tmp_path / "a", x="1", y="2")
+    hashes = [hash_folder(folder), hash_folder(make(tmp_path / "b", y="2", x="1"))]
+    (folder / "x").rename(folder / "z")
+    hashes.append(hash_folder(folder))
+    (folder / "z").write_text("3", encoding="utf8")
+    hashes.append(hash_folder(folder))
+    assert hashes[0] == hashes[1] and len(set(hashes)) == 3

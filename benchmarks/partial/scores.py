@@ -1,7 +1,7 @@
 """Scores of a variant: counts by document, intervals by resampling documents, calibration."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ner11.annotation import SEPARATOR
-from ner11.evaluation.metrics import BATCH_SIZE
+from ner11.evaluation.bootstrap import as_interval, percentiles, ratios, resample
+from ner11.evaluation.calibration import measure_calibration
+from ner11.evaluation.texts import BATCH_SIZE
 from ner11.pipeline.scoring import AMBIGUOUS, COVERAGE, compare, count_labels
 from partial.transform import JOINT, find_documents
-
-RESAMPLES = 2000
-BINS = 10
-INTERVAL = (2.5, 97.5)
 
 DocumentCounts = dict[str, dict[str, list[int]]]
 """By document and label: true positives, false positives, false negatives."""
@@ -92,26 +90,8 @@ def to_array(counts: DocumentCounts, documents: Sequence[str], labels: Sequence[
     return made
 
 
-def resample(documents: int, *, seed: int = 0) -> NDArray[np.float64]:
-    """Draw documents with replacement: how often each is in each resample, (RESAMPLES, documents)."""
-    share = np.full(documents, 1 / documents)
-    return np.random.default_rng(seed).multinomial(documents, share, size=RESAMPLES).astype(float)
-
-
-def ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give precision, recall and F1 of counts (..., 3); NaN where undefined."""
-    tp, fp, fn = np.moveaxis(sums, -1, 0)
-    with np.errstate(invalid="ignore"):
-        return np.stack([tp / (tp + fp), tp / (tp + fn), 2 * tp / (2 * tp + fp + fn)], axis=-1)
-
-
-def _interval(values: NDArray[np.float64]) -> list[float] | None:
-    values = values[~np.isnan(values)]
-    return [float(value) for value in np.percentile(values, INTERVAL)] if len(values) else None
-
-
 def _figure(point: float, samples: NDArray[np.float64]) -> dict[str, Any]:
-    return {"value": None if np.isnan(point) else float(point), "interval": _interval(samples)}
+    return {"value": None if np.isnan(point) else float(point), "interval": as_interval(percentiles(samples))}
 
 
 def summarize(counts: DocumentCounts, *, baseline: DocumentCounts | None = None) -> dict[str, Any]:
@@ -120,19 +100,19 @@ def summarize(counts: DocumentCounts, *, baseline: DocumentCounts | None = None)
     Both are resampled together, so the interval of the difference is that of paired documents.
     """
     documents = sorted(counts)
-    weights = resample(len(documents))
 
-    def micro(of: DocumentCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        table = to_array(of, documents, sorted({label for row in of.values() for label in row})).sum(axis=1)
-        return ratios(table.sum(axis=0)), ratios(weights @ table)
+    def micro(of: DocumentCounts) -> NDArray[np.float64]:
+        return to_array(of, documents, sorted({label for row in of.values() for label in row})).sum(axis=1)
 
-    point, samples = micro(counts)
+    tables = {"own": micro(counts), **({} if baseline is None else {"baseline": micro(baseline)})}
+    points = {name: ratios(table.sum(axis=0)) for name, table in tables.items()}
+    samples = {name: ratios(sums) for name, sums in resample(tables).items()}
     names = ("precision", "recall", "f1")
-    result: dict[str, Any] = {name: _figure(point[i], samples[:, i]) for i, name in enumerate(names)}
+    result: dict[str, Any] = {name: _figure(points["own"][i], samples["own"][:, i]) for i, name in enumerate(names)}
     result["documents"] = len(documents)
     if baseline is not None:
-        base_point, base_samples = micro(baseline)
-        result["difference"] = _figure(point[2] - base_point[2], samples[:, 2] - base_samples[:, 2])
+        point, drawn = (of["own"][..., 2] - of["baseline"][..., 2] for of in (points, samples))
+        result["difference"] = _figure(point, drawn)
     return result
 
 
@@ -145,21 +125,17 @@ def f1_of(counts: DocumentCounts) -> float | None:
 def macro(counts: DocumentCounts, labels: Sequence[str], *, baseline: DocumentCounts | None = None) -> dict[str, Any]:
     """Give the mean F1 of some labels that the test set has, with its interval and its difference to a baseline."""
     documents = sorted(counts)
-    weights = resample(len(documents))
     everything = to_array(counts, documents, labels).sum(axis=0)
     labels = [label for label, (tp, _, fn) in zip(labels, everything, strict=True) if tp + fn]
-
-    def mean(of: DocumentCounts) -> tuple[float, NDArray[np.float64]]:
-        table = to_array(of, documents, labels)
-        # A label that a resample lacks altogether does not count in it.
-        samples = ratios(np.einsum("rd,dlc->rlc", weights, table))[..., 2]
-        return float(np.nanmean(ratios(table.sum(axis=0))[:, 2])), np.nanmean(samples, axis=1)
-
-    point, samples = mean(counts)
-    result = {**_figure(point, samples), "labels": len(labels)}
+    tables = {"own": to_array(counts, documents, labels)}
     if baseline is not None:
-        base_point, base_samples = mean(baseline)
-        result["difference"] = _figure(point - base_point, samples - base_samples)
+        tables["baseline"] = to_array(baseline, documents, labels)
+    points = {name: float(np.nanmean(ratios(table.sum(axis=0))[:, 2])) for name, table in tables.items()}
+    # A label that a resample lacks altogether does not count in it.
+    samples = {name: np.nanmean(ratios(sums)[..., 2], axis=1) for name, sums in resample(tables).items()}
+    result = {**_figure(points["own"], samples["own"]), "labels": len(labels)}
+    if baseline is not None:
+        result["difference"] = _figure(points["own"] - points["baseline"], samples["own"] - samples["baseline"])
     return result
 
 
@@ -173,18 +149,6 @@ def by_label(counts: DocumentCounts) -> dict[str, dict[str, float | int | None]]
     for label, (tp, fp, fn) in sorted(sums.items()):
         rows[label] = {"support": tp + fn, "f1": 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else None}
     return rows
-
-
-def calibrate(confidences: Iterable[tuple[float, float]]) -> dict[str, float | int]:
-    """Give the expected calibration error of predicted spans in bins of as many spans each, and the Brier score.
-
-    Args:
-        confidences: (confidence, 1 if right else 0) of each span; not empty.
-    """
-    values, right = np.array(sorted(confidences)).T
-    bins = [part for part in np.array_split(np.arange(len(values)), BINS) if len(part)]
-    gaps = [abs(values[part].mean() - right[part].mean()) * len(part) for part in bins]
-    return {"ece": sum(gaps) / len(values), "brier": float(np.mean((values - right) ** 2)), "spans": len(values)}
 
 
 def collect(runs: Sequence[Mapping[str, Any]], *, baseline: Sequence[Mapping[str, Any]], rare: Sequence[str]) -> dict[str, Any]:
@@ -214,7 +178,8 @@ def collect(runs: Sequence[Mapping[str, Any]], *, baseline: Sequence[Mapping[str
                 row["rare"]["difference"] = macro(same, rare, baseline=theirs)["difference"]
         confidences = [(value, right) for run in runs for value, right in run["tests"][test]["confidences"]]
         if confidences:
-            row["calibration"] = calibrate(confidences)
+            measured = measure_calibration(*zip(*confidences, strict=True))
+            row["calibration"] = {key: measured[key] for key in ("ece", "brier", "spans")}
         tests[test] = row
     figures = {key: [run[key] for run in runs] for key in ("seed", "steps", "words_per_second")}
     return {**figures, "epochs": runs[0]["epochs"], "train_texts": runs[0]["train_texts"], "tests": tests}

@@ -1,7 +1,6 @@
 """The training texts of each variant, made from the merged corpus: variants differ in what the annotation says, not in texts."""
 
 import random
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain, groupby
@@ -12,14 +11,13 @@ from spacy.util import filter_spans
 
 from ner11.annotation import SEPARATOR
 from ner11.corpus.shards import ATTRIBUTES, SHARD_SIZE, shard_path
+from ner11.evaluation.texts import find_blocks
 from ner11.files import replaced_dir
 from ner11.pipeline.scoring import AMBIGUOUS, COVERAGE
 
 JOINT = "+"
 """Joins the labels of a set that became a label of its own, where `SEPARATOR` would make it a set again."""
 UNKNOWN = "?"
-BLOCK = 20
-"""Consecutive sentences that stand for a document in a source that marks none: about an article."""
 
 
 def joint_label(label: str) -> str:
@@ -82,22 +80,8 @@ def vary(docs: Sequence[Doc], *, coverage: bool, sets: bool) -> list[Doc]:
 
 
 def find_documents(docs: Sequence[Doc]) -> list[str]:
-    """Name the document that each text belongs to, for resampling and for cutting a corpus.
-
-    The group, where the source marks documents, and for texts of the gold set, each written for itself. Where groups are
-    single sentences, named by their line, blocks of consecutive ones: the sentences of an article are no
-    independent draws.
-    """
-    names = [doc.user_data["group"] for doc in docs]
-    lines: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    for i, (doc, name) in enumerate(zip(docs, names, strict=True)):
-        match = re.fullmatch(r"(.*):(\d+)", name)
-        if match and doc.user_data["tier"] != "gold":
-            lines[doc.user_data["source"], match[1]].append((int(match[2]), i))
-    for (_, file), places in lines.items():
-        for rank, (_, i) in enumerate(sorted(places)):
-            names[i] = f"{file}/{rank // BLOCK}"
-    return names
+    """Name the document that each text belongs to, for resampling and for cutting a corpus."""
+    return find_blocks([(doc.user_data["source"], doc.user_data["tier"], doc.user_data["group"]) for doc in docs])
 
 
 def sample(docs: Sequence[Doc], max_words: int, *, seed: int) -> list[Doc]:

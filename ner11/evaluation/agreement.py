@@ -12,11 +12,11 @@ from spacy.tokens import Doc
 from ner11.annotation import AnnotatedText
 from ner11.corpus.docs import TokenBorders
 from ner11.errors import Ner11Error
+from ner11.evaluation.bootstrap import as_interval, percentiles, ratios, resample
 from ner11.pipeline.scoring import Counts, total
 from ner11.readers.inline import read_inline
 from ner11.schema import Schema
 
-RESAMPLES = 2000
 OUTSIDE = ""
 """The label of a token in no span."""
 
@@ -122,14 +122,11 @@ def _kappa_of(label: str, tokens: Counter[tuple[str, str]]) -> float | None:
 
 
 def _interval(documents: Sequence[Counts], *, seed: int) -> list[float] | None:
-    """Give the 95% interval of F1 by a percentile bootstrap over documents; None if there are no two with spans."""
-    counts = np.array([(2 * count.tp, count.fp + count.fn) for count in documents if count.f1 is not None])
+    """Give the 95% interval of F1 over resampled documents; None if there are no two with spans."""
+    counts = np.array([(count.tp, count.fp, count.fn) for count in documents if count.f1 is not None])
     if len(counts) < 2:
         return None
-    chosen = np.random.default_rng(seed).integers(len(counts), size=(RESAMPLES, len(counts)))
-    right, wrong = counts[chosen].sum(axis=1).T
-    low, high = np.percentile(right / (right + wrong), [2.5, 97.5])
-    return [float(low), float(high)]
+    return as_interval(percentiles(ratios(resample({"all": counts}, seed=seed)["all"])[:, 2]))
 
 
 def measure_agreement(pairs: Sequence[Pair], *, schema: Schema, make_doc: Callable[[str], Doc], seed: int = 0) -> dict[str, Any]:

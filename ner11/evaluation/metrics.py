@@ -1,40 +1,32 @@
-"""Scores of a pipeline on the test split, by source and label."""
+"""Scores of a model on the test split, by source and label, with intervals."""
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from statistics import fmean
+from functools import cache
 from typing import Any
 
-from spacy.language import Language
-from spacy.tokens import Doc
+import numpy as np
 
 from ner11.annotation import SEPARATOR
-from ner11.pipeline.scoring import Comparison, Counts, SpanKey, compare, count_labels, total
+from ner11.evaluation.bootstrap import (
+    CountTable,
+    Floats,
+    as_interval,
+    count_events,
+    label_events,
+    measure,
+    percentiles,
+    ratios,
+    resample,
+)
+from ner11.evaluation.matching import credit, match_spans
+from ner11.evaluation.texts import TestText
+from ner11.pipeline.scoring import Comparison, SpanKey
 
-BATCH_SIZE = 64
 LEVELS = (1, 2, 3)
 """Levels of the label tree that scores are rolled up to: tier, category, label."""
 
 RollUp = Callable[[str, int], str]
 """Gives the node at a level above a label, or the label itself if it is not that deep: `Schema.roll_up`."""
-
-
-def percent(value: float | None) -> str:
-    """Write a share of 0 to 1 in percent with one decimal, a dash where it is undefined."""
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def figures(counts: Counts) -> dict[str, float | int | None]:
-    """Give precision, recall, F1 (0 to 1, None if undefined) and the counts that they come from."""
-    return {
-        "precision": counts.precision,
-        "recall": counts.recall,
-        "f1": counts.f1,
-        "support": counts.tp + counts.fn,
-        "tp": counts.tp,
-        "fp": counts.fp,
-        "fn": counts.fn,
-    }
 
 
 def _roll(label: str, roll_up: RollUp, level: int) -> str:
@@ -65,63 +57,75 @@ def rolled_up(comparison: Comparison, *, roll_up: RollUp, level: int) -> Compari
     return result
 
 
-def _levels(comparisons: Sequence[Comparison], roll_up: RollUp) -> dict[str, Any]:
-    levels, micro = {}, {}
-    for level in LEVELS:
-        counts = count_labels(rolled_up(comparison, roll_up=roll_up, level=level) for comparison in comparisons)
-        levels[str(level)] = {
-            node: {**figures(count), **({"parent": _roll(node, roll_up, level - 1)} if level > 1 else {})}
-            for node, count in counts.items()
-        }
-        micro[str(level)] = figures(total(counts.values()))
-    return {"levels": levels, "levels_micro": micro}
+def _macro(table: CountTable, samples: Floats) -> dict[str, Any]:
+    """Average F1 over the labels with support. In a resample, those that it lacks altogether do not count."""
+    chosen = [i for i, counts in enumerate(table.sums().values()) if counts.tp + counts.fn]
+    if not chosen:
+        return {"f1": None, "f1_interval": None, "labels": 0}
+    drawn = ratios(samples[:, chosen])[..., 2]
+    counted = np.maximum((~np.isnan(drawn)).sum(axis=1), 1)
+    bounds = percentiles(np.nansum(drawn, axis=1) / counted)
+    point = ratios(table.counts.sum(axis=0)[chosen])[:, 2].mean()
+    return {"f1": float(point), "f1_interval": as_interval(bounds), "labels": len(chosen)}
 
 
-def summarize(comparisons: Sequence[Comparison], *, roll_up: RollUp | None = None) -> dict[str, Any]:
-    """Summarize comparisons.
+def summarize(texts: Sequence[TestText], *, roll_up: RollUp | None = None, seed: int = 0) -> dict[str, Any]:
+    """Summarize what became of the spans of texts.
 
     Args:
-        comparisons: One a document.
+        texts: Texts with predictions.
         roll_up: The label tree, for `levels`.
+        seed: Of the resamples.
 
     Returns:
-        `micro`, `macro_f1` over the labels with support, `labels`, and how many predictions were neither right nor
-        wrong (`ignored`). With a label tree also `levels`, the scores of labels rolled up, by level and node
-        (`{"1": {"TIER": ...}}`; `parent` names the node above), and `levels_micro`, their micro averages by level.
+        Numbers of `texts`, `words`, `documents`, and predictions that are neither right nor wrong (`ignored`); `micro` and
+        `labels`, the figures of all spans and by label, as `bootstrap.measure` gives them; `macro`, the mean F1 over the labels
+        with support; `credit`, strict, exact, partial and type-only credit. With a label tree also `levels`, the figures of
+        labels rolled up, by level and node (`{"1": {"TIER": ...}}`; `parent` names the node above), and `levels_micro`, those of
+        all spans by level.
     """
-    counts = count_labels(comparisons)
-    scored = [count.f1 for count in counts.values() if count.f1 is not None and count.tp + count.fn]
-    return {
-        "micro": figures(total(counts.values())),
-        "macro_f1": fmean(scored) if scored else None,
-        "labels": {label: figures(count) for label, count in counts.items()},
-        "ignored": sum(len(comparison.ignored) for comparison in comparisons),
-        **(_levels(comparisons, roll_up) if roll_up else {}),
+    documents = sorted({text.document for text in texts})
+    roll_up = cache(roll_up) if roll_up else None
+
+    def table(comparisons: Iterable[Comparison]) -> CountTable:
+        pairs = zip(texts, comparisons, strict=True)
+        return count_events(((text.document, label_events(one)) for text, one in pairs), documents=documents)
+
+    tables = {"labels": table(text.comparison for text in texts)}
+    for level in LEVELS if roll_up else ():
+        tables[str(level)] = table(rolled_up(text.comparison, roll_up=roll_up, level=level) for text in texts)  # type: ignore[arg-type]
+    totals = {name: one.total() for name, one in tables.items()}
+    samples = resample(
+        {(name, kind): one.counts for kind, group in (("by name", tables), ("all", totals)) for name, one in group.items()},
+        seed=seed,
+    )
+    rows = {name: measure(one, samples[name, "by name"]) for name, one in tables.items()}
+    micro = {name: measure(one, samples[name, "all"])[""] for name, one in totals.items()}
+    summary = {
+        "texts": len(texts),
+        "words": sum(text.words for text in texts),
+        "documents": len(documents),
+        "ignored": sum(len(text.comparison.ignored) for text in texts),
+        "micro": micro.pop("labels"),
+        "macro": _macro(tables["labels"], samples["labels", "by name"]),
+        "labels": rows.pop("labels"),
+        "credit": credit(match for text in texts for match in match_spans(text.comparison)),
     }
+    if roll_up:
+        for level in LEVELS[1:]:
+            for name, row in rows[str(level)].items():
+                row["parent"] = _roll(name, roll_up, level - 1)
+        summary |= {"levels": rows, "levels_micro": micro}
+    return summary
 
 
-def evaluate(nlp: Language, references: Iterable[Doc], *, roll_up: RollUp | None = None) -> dict[str, Any]:
-    """Run a pipeline over raw texts and compare it with their annotation.
-
-    Args:
-        nlp: A trained pipeline.
-        references: Annotated documents; only their text is given to the pipeline.
-        roll_up: The label tree, for scores by its levels.
-
-    Returns:
-        `overall` and `sources`, each as `summarize` gives it, with the number of texts and words.
-    """
-    comparisons: defaultdict[str, list[Comparison]] = defaultdict(list)
-    words: Counter[str] = Counter()
-    pairs = ((reference.text, reference) for reference in references)
-    for predicted, reference in nlp.pipe(pairs, as_tuples=True, batch_size=BATCH_SIZE):
-        source = reference.user_data.get("source", "")
-        comparisons[source].append(compare(reference, predicted))
-        words[source] += len(reference)
-
-    def summary(names: Sequence[str]) -> dict[str, Any]:
-        chosen = [comparison for name in names for comparison in comparisons[name]]
-        return {"texts": len(chosen), "words": sum(words[name] for name in names), **summarize(chosen, roll_up=roll_up)}
-
-    names = sorted(comparisons)
-    return {"overall": summary(names), "sources": {name: summary([name]) for name in names}}
+def evaluate(texts: Sequence[TestText], *, roll_up: RollUp | None = None, seed: int = 0) -> dict[str, Any]:
+    """Summarize texts, all together and by source: `overall` and `sources`, each as `summarize` gives it."""
+    overall = summarize(texts, roll_up=roll_up, seed=seed)
+    by_source: dict[str, list[TestText]] = {}
+    for text in texts:
+        by_source.setdefault(text.source, []).append(text)
+    if len(by_source) == 1:
+        return {"overall": overall, "sources": dict.fromkeys(by_source, overall)}
+    sources = {name: summarize(own, roll_up=roll_up, seed=seed) for name, own in sorted(by_source.items())}
+    return {"overall": overall, "sources": sources}

@@ -133,12 +133,28 @@ def _log_weight(weights: np.ndarray, scheme: TagScheme, first: int, last: int, l
     return float(np.log(weights[np.arange(first, last), tags]).sum())
 
 
-def token_entropies(logits: Array, lengths: Sequence[int], scheme: TagScheme, *, temperature: float = 1.0) -> np.ndarray:
-    """Give the entropy of each token's tag, in nats, under the chain of tags: shape (tokens,)."""
+def token_marginals(logits: Array, lengths: Sequence[int], scheme: TagScheme, *, temperature: float = 1.0) -> Array:
+    """Give the probability of each tag of each token under the chain of tags (Rabiner 1989, section III.A).
+
+    Args:
+        logits: Shape (tokens, tags), of all documents one after the other.
+        lengths: Tokens of each document.
+        scheme: The chain of tags.
+        temperature: Logits are divided by it.
+
+    Returns:
+        Shape (tokens, tags), float64; the rows add up to 1.
+    """
     packing = Packing.of(lengths)
-    xp = get_array_module(logits)
     weights = weights_of(packing.pack(logits), temperature)
     joint = forward(weights, packing, scheme)[0] * backward(weights, packing, scheme)[0]
     joint /= joint.sum(axis=1, keepdims=True)
-    entropies = packing.unpack(-(joint * xp.log(xp.maximum(joint, 1e-300))).sum(axis=1))
+    return packing.unpack(joint)
+
+
+def token_entropies(logits: Array, lengths: Sequence[int], scheme: TagScheme, *, temperature: float = 1.0) -> np.ndarray:
+    """Give the entropy of each token's tag, in nats, under the chain of tags: shape (tokens,)."""
+    xp = get_array_module(logits)
+    marginals = token_marginals(logits, lengths, scheme, temperature=temperature)
+    entropies = -(marginals * xp.log(xp.maximum(marginals, 1e-300))).sum(axis=1)
     return entropies if xp is np else xp.asnumpy(entropies)

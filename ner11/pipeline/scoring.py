@@ -1,7 +1,7 @@
 """Exact-match scores under allowed labels and coverage, as a spaCy scorer."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,29 +35,48 @@ class Comparison:
     ignored: list[SpanKey] = field(default_factory=list)
 
 
-def compare(reference: Doc, predicted: Doc) -> Comparison:
-    """Compare predicted with gold spans of the same text by their character borders."""
-    coverage = reference.user_data.get(COVERAGE)
-    gold: dict[tuple[int, int], str] = {}
+def compare_spans(gold: Iterable[SpanKey], predicted: Iterable[SpanKey], coverage: Collection[str] | None = None) -> Comparison:
+    """Compare predicted with gold spans of the same text by their character borders.
+
+    Args:
+        gold: Gold spans; the label is `A|B` where several are allowed, "?" where none is known.
+        predicted: Predicted spans.
+        coverage: Labels whose absence means something; None if all do.
+    """
+    allowed: dict[tuple[int, int], str] = {}
     unknown = []
-    for span in (*reference.ents, *reference.spans.get(AMBIGUOUS, ())):
-        if span.label_ == "?":
-            unknown.append((span.start_char, span.end_char))
+    for start, end, label in gold:
+        if label == "?":
+            unknown.append((start, end))
         # A label that is annotated but not covered counts on neither side: its false positives cannot be told.
-        elif coverage is None or not set(span.label_.split("|")).isdisjoint(coverage):
-            gold[span.start_char, span.end_char] = span.label_
+        elif coverage is None or not set(label.split("|")).isdisjoint(coverage):
+            allowed[start, end] = label
     result = Comparison()
-    for ent in predicted.ents:
-        start, end, label = key = ent.start_char, ent.end_char, ent.label_
-        if label in gold.get((start, end), "").split("|"):
-            result.hits.append(key)
-            del gold[start, end]
+    for start, end, label in predicted:
+        if label in allowed.get((start, end), "").split("|"):
+            result.hits.append((start, end, label))
+            del allowed[start, end]
         elif (coverage is not None and label not in coverage) or any(start < e and s < end for s, e in unknown):
-            result.ignored.append(key)
+            result.ignored.append((start, end, label))
         else:
-            result.spurious.append(key)
-    result.missed = [(start, end, label) for (start, end), label in gold.items()]
+            result.spurious.append((start, end, label))
+    result.missed = [(start, end, label) for (start, end), label in allowed.items()]
     return result
+
+
+def entity_keys(doc: Doc) -> list[SpanKey]:
+    """Give the entities of a document by their character borders."""
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+def gold_keys(doc: Doc) -> list[SpanKey]:
+    """Give all annotated spans of a document, the ambiguous and unknown ones too."""
+    return [*entity_keys(doc), *((span.start_char, span.end_char, span.label_) for span in doc.spans.get(AMBIGUOUS, ()))]
+
+
+def compare(reference: Doc, predicted: Doc) -> Comparison:
+    """Compare the entities of a document with the annotation of the same text."""
+    return compare_spans(gold_keys(reference), entity_keys(predicted), reference.user_data.get(COVERAGE))
 
 
 @dataclass

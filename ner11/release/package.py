@@ -19,6 +19,8 @@ from ner11.files import write_text
 
 _PIPELINE = Path(ner11.__file__).parent / "pipeline"
 _PARTIAL = ".partial-"
+FAILED_GATES = "_failed_gates"
+"""What the name of a package ends with whose model may not ship."""
 CODE = (
     "allowed",
     "calibration",
@@ -51,27 +53,37 @@ def _performance(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_meta(
-    model: Path, *, name: str, version: str, metrics: dict[str, Any], datasets: Sequence[Dataset], definitions: dict[str, str]
+    model: Path,
+    *,
+    name: str,
+    version: str,
+    metrics: dict[str, Any],
+    gates: dict[str, Any],
+    datasets: Sequence[Dataset],
+    definitions: dict[str, str],
 ) -> dict[str, Any]:
     """Complete the meta.json of a trained pipeline.
 
     Args:
         model: Folder of the pipeline.
-        name: Name of the package without its language.
+        name: Name of the package without its language; that its gates failed is added to it.
         version: Version of the package.
         metrics: As in `training/metrics.json`.
+        gates: As in `training/gates.json`.
         datasets: The data sets that it was trained on.
         definitions: Definition of each active label.
 
     Returns:
-        The meta data: scores on test, sources with their licences, encoder, head, and the label scheme.
+        The meta data: scores on test, sources with their licences, encoder, head, the label scheme, the gates and the verdict.
     """
     meta = srsly.read_json(model / "meta.json")
     labels = sorted(meta["labels"].get("ner", []))
+    passed = bool(gates["verdict"]["may_ship"])
+    description = f"Named entities of the domain {metrics['model']['domain']}: {len(labels)} labels."
     meta.update(
-        name=name,
+        name=name if passed else f"{name}{FAILED_GATES}",
         version=version,
-        description=f"Named entities of the domain {metrics['model']['domain']}: {len(labels)} labels.",
+        description=description if passed else f"{description} It did not pass its release gates.",
         author="ner11",
         license="Apache-2.0",
         sources=[{"name": d.name, "license": d.license, **({"url": d.url} if "://" in d.url else {})} for d in datasets],
@@ -82,7 +94,10 @@ def build_meta(
             "head": metrics["model"]["head"],
             "label_scheme": {label: definitions[label] for label in labels},
             "test_sets": {source: scores["micro"] for source, scores in metrics["sources"].items()},
-            "gates": metrics["gates"],
+            "gates_passed": passed,
+            "verdict": gates["verdict"],
+            "gates_file": gates["gates_file"],
+            "gates": gates["gates"],
         },
     )
     return meta
@@ -93,17 +108,18 @@ def _licenses(datasets: Sequence[Dataset], encoder: str) -> str:
     return f"This pipeline was trained from the encoder {encoder} on these data sets:\n\n{rows}"
 
 
-def build_package(model: Path, out: Path, *, meta: dict[str, Any], datasets: Sequence[Dataset]) -> list[Path]:
+def build_package(model: Path, out: Path, *, meta: dict[str, Any], card: str, datasets: Sequence[Dataset]) -> tuple[Path, Path]:
     """Build the sdist and the wheel.
 
     Args:
         model: Folder of the trained pipeline.
         out: Folder for the finished files; those of the same name are replaced only when the new ones are whole.
         meta: As `build_meta` gives it.
+        card: The model card, as `make_card` gives it.
         datasets: The data sets that it was trained on.
 
     Returns:
-        The sdist and the wheel.
+        The wheel and the sdist.
 
     Raises:
         Ner11Error: If the build fails.
@@ -128,13 +144,14 @@ def build_package(model: Path, out: Path, *, meta: dict[str, Any], datasets: Seq
         written = srsly.read_json(project / "meta.json")
         written["requirements"] = [r for r in written["requirements"] if spacy.util.split_requirement(r)[0] != "ner11"]
         srsly.write_json(project / "meta.json", written)
+        # spaCy has written a README.md of its own to both places: the second one is installed with the model.
+        for folder_of_card in (project, project / package / project.name):
+            write_text(folder_of_card / "README.md", card)
         write_text(project / "LICENSES_SOURCES", _licenses(datasets, meta["ner11"]["encoder"]))
         command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(project)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1]
             raise Ner11Error(f"the build failed ({last})", where=project.name, fix=f"Run it by hand: {' '.join(command[1:3])}")
-        built = sorted((folder / "dist").iterdir())
-        for file in built:
-            file.replace(out / file.name)
-        return [out / file.name for file in built]
+        (wheel,), (sdist,) = ((folder / "dist").glob(pattern) for pattern in ("*.whl", "*.tar.gz"))
+        return wheel.replace(out / wheel.name), sdist.replace(out / sdist.name)

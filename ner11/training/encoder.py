@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -214,3 +215,20 @@ def resolve_encoder(wanted: str, *, reason: str, encoders: Path) -> Encoder:
             fix="Run 'pip install -r requirements-en_core_web_trf.txt' (never by its bare name: a foreign package sits there)",
         )
     return _resolve_huggingface(wanted, reason)
+
+
+def piece_counter(encoder: Encoder) -> Callable[[Sequence[str]], list[int]] | None:
+    """Give what counts the word pieces of strings by the encoder's tokenizer, special ones left out.
+
+    None for a spaCy pipeline as encoder, which has no tokenizer of that kind.
+    """
+    if encoder.kind != "huggingface":
+        return None
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(encoder.name, use_fast=True)
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]] if texts else []
+
+    return count

@@ -11,6 +11,8 @@ from thinc.compat import has_cupy_gpu
 from ner11.errors import Ner11Error
 
 AUTO = "auto"
+POWERCAP = Path("/sys/class/powercap")
+"""Where Linux shows the energy counters of the processors (RAPL); most systems let root alone read them."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
 """Of the encoder's arithmetic; weights stay fp32."""
@@ -118,6 +120,63 @@ def gpu_utilization() -> int | None:
     try:
         return torch.cuda.utilization()
     except (pynvml.NVMLError, RuntimeError):  # a driver that refuses (MIG, vGPU, WSL): a figure in a log stops no training
+        return None
+
+
+class EnergyMeter:
+    """Adds up what the device and the processors use, from their own counters; whatever else runs on them is in it.
+
+    A processor's counter begins anew after some hundred kilojoules, which a busy server uses in half an hour. It is right as
+    long as the meter is read more often.
+
+    Args:
+        device: The device to train on.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._joules = 0.0
+        self._last = self._counters()
+
+    def read(self) -> float | None:
+        """Give the joules since the meter was made; None if the device has no counter that can be read, and never an estimate."""
+        counters = self._counters()
+        for name in counters.keys() & self._last.keys():
+            (joules, end), (last, _) = counters[name], self._last[name]
+            self._joules += joules - last if joules >= last else joules - last + end
+        self._last = counters
+        needed = "gpu" if self._device.is_gpu else "package"
+        return self._joules if any(name.startswith(needed) for name in counters) else None
+
+    def _counters(self) -> dict[str, tuple[float, float]]:
+        """Read the counters: joules, and where they begin anew."""
+        counters = {}
+        for zone in sorted(POWERCAP.glob("intel-rapl:*")):  # of AMD too
+            try:
+                name = (zone / "name").read_text().strip()
+                if name.startswith("package"):  # what is below a package is in it
+                    joules, end = (int((zone / f"{key}_uj").read_text()) / 1e6 for key in ("energy", "max_energy_range"))
+                    counters[name] = joules, end
+            except OSError:  # no right to read it
+                continue
+        if self._device.is_gpu and (used := _gpu_joules(self._device.gpu_id)) is not None:
+            counters["gpu"] = used, 0.0
+        return counters
+
+
+def _gpu_joules(number: int) -> float | None:
+    """Read the energy counter of a GPU; None where the driver has none."""
+    try:
+        import cupy
+        import pynvml
+    except ModuleNotFoundError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        # By its address: the driver counts all GPUs, CUDA those that CUDA_VISIBLE_DEVICES lets it see.
+        handle = pynvml.nvmlDeviceGetHandleByPciBusId(cupy.cuda.runtime.deviceGetPCIBusId(number))
+        return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
+    except pynvml.NVMLError:
         return None
 
 

@@ -22,7 +22,7 @@ from thinc.api import Optimizer, fix_random_seed, require_gpu
 
 from ner11.errors import Ner11Error
 from ner11.files import replaced_dir, restore, swap_in, write_json
-from ner11.training.hardware import Device
+from ner11.training.hardware import Device, EnergyMeter
 from ner11.training.logger import ROW
 
 BEST = "model-best"
@@ -47,6 +47,7 @@ class TrainResult:
         words: Tokens seen.
         seconds: Time, evaluations included.
         stopped_early: Whether patience ended it.
+        joules: Energy, as `EnergyMeter` adds it up; None where nothing counts it.
     """
 
     best_score: float
@@ -55,6 +56,7 @@ class TrainResult:
     words: int
     seconds: int
     stopped_early: bool
+    joules: float | None = None
 
 
 def is_out_of_patience(results: list[tuple[float, int]], *, step: int, patience: int) -> bool:
@@ -188,7 +190,7 @@ def train(
     with replaced_dir(output / UNFINISHED):
         pass
     try:
-        result = _run(nlp, output / UNFINISHED, quiet=quiet, stdout=stdout, on_row=on_row)
+        result = _run(nlp, output / UNFINISHED, meter=EnergyMeter(device), quiet=quiet, stdout=stdout, on_row=on_row)
     except torch.OutOfMemoryError as e:
         pieces = config["training"]["batcher"]["max_padded_pieces"] // config["training"]["accumulate_gradient"]
         raise Ner11Error(
@@ -214,7 +216,13 @@ def train(
 
 
 def _run(
-    nlp: Language, folder: Path, *, quiet: bool, stdout: IO[str], on_row: Callable[[dict[str, Any]], None] | None
+    nlp: Language,
+    folder: Path,
+    *,
+    meter: EnergyMeter,
+    quiet: bool,
+    stdout: IO[str],
+    on_row: Callable[[dict[str, Any]], None] | None,
 ) -> TrainResult:
     config = nlp.config.interpolate()
     config["training"]["logger"]["output_file"] = str(folder / LOG)
@@ -246,6 +254,7 @@ def _run(
             log_step(info if evaluated else None)
             if not evaluated:
                 continue
+            meter.read()  # often enough to see its counters begin anew
             if on_row and ROW in info:
                 on_row(info[ROW])
             update_meta(settings, nlp, info)
@@ -259,7 +268,7 @@ def _run(
     finally:
         finalize()
     best_score, step = max(((score, -step) for score, step in info["checkpoints"] if step), default=(0.0, 0))
-    return TrainResult(float(best_score), -step, info["step"], info["words"], info["seconds"], stopped)
+    return TrainResult(float(best_score), -step, info["step"], info["words"], info["seconds"], stopped, meter.read())
 
 
 def _fit_temperatures(path: Path, names: Sequence[str]) -> None:

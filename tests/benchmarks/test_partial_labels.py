@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from partial.losses import PerTokenLoss
-from partial.scores import by_label, calibrate, collect, macro, pool, resample, score, settle, summarize
+from partial.scores import by_label, collect, macro, pool, score, settle, summarize
 from partial.transform import (
     deal_labels,
     find_documents,
@@ -199,20 +199,6 @@ def test_macro_counts_labels_of_the_test_set_equally():
     own = {"d0": {"A": [1, 0, 0], "B": [0, 0, 3], "C": [0, 5, 0]}, "d1": {"A": [1, 0, 0], "B": [0, 0, 1]}}
     row = macro(own, ["A", "B", "C", "D"])
     assert row["value"] == 0.5 and row["labels"] == 2
-
-
-def test_resamples_draw_as_many_documents():
-    assert (resample(7).sum(axis=1) == 7).all()
-
-
-def test_calibration_of_a_forecast_that_is_right_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    values = rng.uniform(0.3, 1, size=5000)
-    right = rng.uniform(size=5000) < values
-    honest = calibrate(list(zip(values, right, strict=True)))
-    sure = calibrate([(1.0, int(x)) for x in right])
-    assert honest["ece"] < 0.03 and sure["ece"] == pytest.approx(1 - right.mean())
-    assert honest["brier"] < sure["brier"]
 
 
 def test_seeds_are_pooled_and_compared_with_the_same_seeds():

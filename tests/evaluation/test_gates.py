@@ -3,14 +3,47 @@ from pathlib import Path
 import pytest
 
 from ner11.errors import Ner11Error
-from ner11.evaluation.gates import Gate, check_gate, load_gates
-from ner11.evaluation.metrics import figures
+from ner11.evaluation.figures import figures
+from ner11.evaluation.gates import ALL, Gate, check_gate, check_gates, load_gates, verdict
 from ner11.pipeline.scoring import Counts
+from ner11.schema import load_schema
 
-HEADER = "source,label,metric,minimum,min_support\n"
-TOOL, ALL_LABELS = figures(Counts(tp=9, fp=3, fn=1)), figures(Counts(tp=40, fp=10, fn=40))
-GOLD = {"micro": TOOL, "labels": {"TOOL": TOOL, "PLACE": figures(Counts(fp=2))}}
-METRICS = {"overall": {"micro": ALL_LABELS, "labels": {"TOOL": ALL_LABELS}}, "sources": {"gold": GOLD}}
+ROOT = Path(__file__).parents[2]
+HEADER = "test_set,label,metric,minimum,bound,min_support,unproven\n"
+NOWHERE = "neither annotated nor predicted under this name"
+KNOWN = {"CYBER", "MEANS", "TOOL", "PLACE", "DATE"}
+
+
+def score(tp=0, fp=0, fn=0):
+    """Figures whose intervals reach 0.05 to each side."""
+    row = figures(Counts(tp, fp, fn))
+    return row | {f"{key}_interval": row[key] and [row[key] - 0.05, row[key] + 0.05] for key in ("precision", "recall", "f1")}
+
+
+def summary(micro, **labels):
+    levels = {"1": {"CYBER": score(40, 10, 40)}, "2": {"MEANS": score(30, 10, 10)}, "3": labels}
+    macro = {"f1": 0.6, "f1_interval": [0.5, 0.7], "labels": 2}
+    return {"micro": micro, "macro": macro, "labels": labels, "levels": levels}
+
+
+def difference(gap=-0.1, **p):
+    return {"f1": 0.5, "baseline_f1": 0.5 - gap, "difference": gap, "interval": [gap - 0.1, gap + 0.1], "p": 0.5, **p}
+
+
+COMPARISON = {
+    "baseline": {"name": "en_toy", "version": "0.9.0"},
+    "texts": 100,
+    "overall": difference(p_worse=0.3),
+    "labels": {
+        "TOOL": difference(p_worse=0.005, p_worse_adjusted=0.01),
+        "PLACE": difference(gap=0.1, p_worse=0.001, p_worse_adjusted=0.9),
+    },
+}
+METRICS = {
+    "overall": summary(score(40, 10, 40), TOOL=score(40, 10, 40)),
+    "sources": {"gold": summary(score(9, 3, 1), TOOL=score(9, 3, 1), PLACE=score(fp=2), DATE=score(fn=30))},
+    "comparison": COMPARISON,
+}
 
 
 def write(folder, text):
@@ -19,15 +52,29 @@ def write(folder, text):
     return path
 
 
+def check(gate, **changes):
+    return check_gate(gate, METRICS | changes, known=KNOWN)
+
+
+ROWS = "gold,TOOL,f1,0.8,lower,10,fail\nALL,ANY,no_regression,.05,point,0,pass\n"
+
+
 @pytest.mark.parametrize(
     "text",
-    [HEADER + "gold,TOOL,f1,0.8,10\nALL,ALL,recall,0,0\n", "\ufeff" + HEADER + "gold,TOOL,f1,0.8,10\n\nALL,ALL,recall,0,0"],
-    ids=["plain", "byte order mark and blank line"],
+    [
+        HEADER + ROWS,
+        "\ufeff" + HEADER + ROWS.replace("\n", "\n\n"),
+        HEADER + ROWS.replace(",", " , "),
+        "unproven,min_support,bound,minimum,metric,label,test_set\nfail,10,lower,0.8,f1,TOOL,gold\npass,0,point,.05,no_regression,ANY,ALL",
+    ],
+    ids=["plain", "byte order mark and blank lines", "blanks", "another order"],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=repr)
 def test_rows_become_gates(tmp_path, text, end):
-    path = write(tmp_path, text.replace("\n", end))
-    assert load_gates(path) == [Gate("gold", "TOOL", "f1", 0.8, 10), Gate("ALL", "ALL", "recall", 0.0, 0)]
+    assert load_gates(write(tmp_path, text.replace("\n", end))) == [
+        Gate("gold", "TOOL", "f1", 0.8, "lower", 10, "fail"),
+        Gate("ALL", "ANY", "no_regression", 0.05, "point", 0, "pass"),
+    ]
 
 
 def test_a_header_alone_sets_no_gates(tmp_path):
@@ -37,25 +84,50 @@ def test_a_header_alone_sets_no_gates(tmp_path):
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        ("gold,TOOL,f1,high,10", "could not convert string to float: 'high'"),
-        ("gold,TOOL,f1,0.8,1.5", "invalid literal for int() with base 10: '1.5'"),
-        ("gold,TOOL,F1,0.8,10", "metric 'F1' is none of precision, recall, f1"),
-        ("gold,TOOL,f1,0.8", "int() argument must be"),
-        ("gold", "float() argument must be"),
+        ("gold,TOOL,f1,high,point,10,fail", "minimum 'high' is no number from 0 to 1"),
+        ("gold,TOOL,f1,1.1,point,10,fail", "minimum '1.1' is no number from 0 to 1"),
+        ("gold,TOOL,f1,-0.1,point,10,fail", "minimum '-0.1' is no number from 0 to 1"),
+        ("gold,TOOL,f1,nan,point,10,fail", "minimum 'nan' is no number from 0 to 1"),
+        ("gold,TOOL,f1,80,point,10,fail", "minimum '80' is no number from 0 to 1"),
+        ("gold,TOOL,f1,0.8,point,1.5,fail", "min_support '1.5' is no whole number"),
+        ("gold,TOOL,f1,0.8,point,,fail", "min_support '' is no whole number"),
+        ("gold,TOOL,F1,0.8,point,10,fail", "metric 'F1' is none of precision, recall, f1, no_regression"),
+        ("gold,TOOL,f1,0.8,upper,10,fail", "bound 'upper' is none of point, lower"),
+        ("gold,TOOL,f1,0.8,point,10,yes", "unproven 'yes' is none of fail, pass"),
+        ("gold,tool,f1,0.8,point,10,fail", "label 'tool' is no name in capitals"),
+        (",TOOL,f1,0.8,point,10,fail", "no test set"),
+        ("gold,TOOL,f1,0.8", "not 7 values"),
+        ("gold,TOOL,f1,0.8,point,10,fail,more", "not 7 values"),
+        ("gold,MACRO,recall,0.8,point,10,fail", "MACRO has no recall"),
+        ("gold,ANY,f1,0.8,point,10,fail", "ANY has no f1"),
+        ("ALL,TOOL,no_regression,0.05,point,0,fail", "no_regression is about the label ALL or ANY on the test set ALL"),
+        ("gold,ALL,no_regression,0.05,point,0,fail", "no_regression is about"),
+        ("ALL,ALL,no_regression,0.05,lower,0,fail", "no_regression is about"),
+        ("gold,TOOL,f1,0.9,point,50,pass", "the same claim as in line 2"),
     ],
 )
 def test_a_damaged_row_names_its_line(tmp_path, row, why):
-    path = write(tmp_path, f"{HEADER}gold,TOOL,f1,0.8,10\n\n{row}\n")
+    path = write(tmp_path, f"{HEADER}gold,TOOL,f1,0.8,point,10,fail\n\n{row}\n")
     with pytest.raises(Ner11Error) as error:
         load_gates(path)
     assert str(error.value).startswith(f"{path}:4: damaged gate ({why}")
-    assert str(error.value).endswith(". Columns: source, label, metric, minimum, min_support.")
+    assert str(error.value).endswith(". Correct or delete the row.")
 
 
-def test_a_missing_column_is_named(tmp_path):
-    path = write(tmp_path, "source,label,metric,min,min_support\ngold,TOOL,f1,0.8,10\n")
-    with pytest.raises(Ner11Error, match=r"gates\.csv:2: damaged gate \('minimum'\)"):
-        load_gates(path)
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("", "gates.csv", "empty"),
+        ("source,label,metric,minimum,min_support\ngold,TOOL,f1,0.8,10\n", "gates.csv:1", "no column 'test_set'"),
+        (HEADER.replace("unproven", "unproven,severity"), "gates.csv:1", "columns that gates do not have"),
+        (HEADER.replace(",", ";"), "gates.csv:1", "no column 'test_set'"),
+    ],
+    ids=["empty", "as in format 1", "one more", "other separator"],
+)
+def test_a_file_without_the_right_header_is_no_gates(tmp_path, text, where, what):
+    with pytest.raises(Ner11Error) as error:
+        load_gates(write(tmp_path, text))
+    assert f"{where}: {what}" in str(error.value) and HEADER.strip() in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -64,49 +136,149 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("gate", "value", "support", "note"),
+    ("gate", "value", "support", "status", "note"),
     [
-        pytest.param(Gate("gold", "TOOL", "precision", 0.75, 10), 0.75, 10, "", id="just reached"),
-        pytest.param(Gate("gold", "TOOL", "recall", 0.9, 0), 0.9, 10, "", id="recall"),
-        pytest.param(Gate("gold", "TOOL", "precision", 0.76, 10), 0.75, 10, "under 0.76", id="too low"),
-        pytest.param(Gate("gold", "TOOL", "precision", 0.1, 11), 0.75, 10, "not proven: support under 11", id="too few"),
-        pytest.param(Gate("gold", "DATE", "f1", 0.0, 0), None, 0, "label neither annotated nor predicted", id="absent label"),
-        pytest.param(Gate("none", "TOOL", "f1", 0.0, 0), None, 0, "no such test set", id="absent test set"),
-        pytest.param(Gate("gold", "ALL", "precision", 0.75, 1), 0.75, 10, "", id="all labels"),
-        pytest.param(Gate("ALL", "TOOL", "precision", 0.8, 80), 0.8, 80, "", id="all test sets"),
-        pytest.param(Gate("ALL", "ALL", "recall", 0.51, 80), 0.5, 80, "under 0.51", id="all of all"),
-        pytest.param(Gate("gold", "PLACE", "precision", 0.0, 1), 0.0, 0, "not proven: support under 1", id="never annotated"),
+        pytest.param(Gate("gold", "TOOL", "precision", 0.75), 0.75, 10, "passed", "", id="just reached"),
+        pytest.param(Gate("gold", "TOOL", "precision", 0.76), 0.75, 10, "failed", "under 76.0", id="too low"),
+        pytest.param(Gate("gold", "TOOL", "precision", 0.7, "lower"), 0.7, 10, "passed", "", id="lower end just reached"),
+        pytest.param(Gate("gold", "TOOL", "precision", 0.71, "lower"), 0.7, 10, "failed", "under 71.0", id="lower end too low"),
+        pytest.param(Gate("gold", "TOOL", "recall", 0.9, "point", 10), 0.9, 10, "passed", "", id="enough support"),
+        pytest.param(Gate("gold", "ALL", "precision", 0.75), 0.75, 10, "passed", "", id="all labels"),
+        pytest.param(Gate("gold", "MACRO", "f1", 0.6, "point", 10), 0.6, 10, "passed", "", id="mean of labels"),
+        pytest.param(Gate("gold", "MACRO", "f1", 0.51, "lower"), 0.5, 10, "failed", "under 51.0", id="lower end of the mean"),
+        pytest.param(Gate("gold", "MEANS", "recall", 0.75, "point", 40), 0.75, 40, "passed", "", id="a category"),
+        pytest.param(Gate("gold", "CYBER", "recall", 0.51), 0.5, 80, "failed", "under 51.0", id="a tier"),
+        pytest.param(Gate("ALL", "TOOL", "precision", 0.8, "point", 80), 0.8, 80, "passed", "", id="all test sets"),
+        pytest.param(Gate("gold", "DATE", "f1", 0.0), 0.0, 30, "passed", "", id="never predicted, F1"),
+        pytest.param(Gate("gold", "DATE", "precision", 0.0), None, 30, "failed", "never predicted", id="never predicted"),
+        pytest.param(Gate("gold", "PLACE", "recall", 0.0), None, 0, "failed", "never annotated", id="never annotated"),
+        pytest.param(Gate("gold", "TOOLS", "f1", 0.0), None, 0, "absent", "no such label in the schema", id="unknown label"),
+        pytest.param(Gate("ALL", "PLACE", "f1", 0.0), None, 0, "absent", NOWHERE, id="absent"),
+        pytest.param(Gate("none", "TOOL", "f1", 0.0), None, 0, "absent", "no such test set", id="unknown test set"),
     ],
 )
-def test_a_gate_holds_only_if_measured_and_reached(gate, value, support, note):
-    result = check_gate(gate, METRICS)
-    assert (result.value, result.support, result.note, result.passed) == (value, support, note, not note)
+def test_a_gate_holds_only_if_measured_and_reached(gate, value, support, status, note):
+    result = check(gate)
+    assert (result.value, result.support, result.status, result.note) == (pytest.approx(value), support, status, note)
+    assert result.passed is (status == "passed")
 
 
-def test_a_figure_that_is_undefined_fails():
-    assert not check_gate(Gate("gold", "PLACE", "recall", 0.0, 0), METRICS).passed
+@pytest.mark.parametrize(("unproven", "minimum", "passed"), [("fail", 0.1, False), ("pass", 0.1, True), ("pass", 0.9, True)])
+def test_too_little_support_proves_nothing_either_way(unproven, minimum, passed):
+    result = check(Gate("gold", "TOOL", "f1", minimum, "point", 11, unproven))
+    assert (result.status, result.passed) == ("not proven", passed)
+    assert result.note == "10 annotated spans of the 11 needed"
 
 
-def test_a_label_that_is_never_predicted_keeps_its_support():
-    row = {"precision": None, "recall": 0.0, "f1": 0.0, "support": 30}
-    result = check_gate(Gate("ALL", "X", "precision", 0.5, 10), {"overall": {"labels": {"X": row}}})
-    assert (result.passed, result.support, result.note) == (False, 30, "never predicted")
+def test_an_absent_label_fails_even_where_the_unproven_may_pass():
+    assert not check(Gate("gold", "TOOLS", "f1", 0.0, unproven="pass")).passed
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "status", "note"),
+    [
+        (Gate(ALL, "ALL", "no_regression", 0.05), 0.3, "passed", ""),
+        (Gate(ALL, "ALL", "no_regression", 0.31), 0.3, "failed", "F1 is worse than in en_toy 0.9.0"),
+        (Gate(ALL, "ANY", "no_regression", 0.01), 0.01, "passed", ""),
+        (Gate(ALL, "ANY", "no_regression", 0.05), 0.01, "failed", "TOOL is worse than in en_toy 0.9.0"),
+        (
+            Gate(ALL, "ANY", "no_regression", 0.05, "point", 101),
+            0.01,
+            "not proven",
+            "100 texts that both models read, of the 101 needed",
+        ),
+    ],
+    ids=["all", "all worse", "any", "any worse", "too few texts"],
+)
+def test_a_model_may_not_be_worse_than_the_last_release(gate, value, status, note):
+    result = check(gate)
+    assert (result.value, result.status, result.note, result.point) == (value, status, note, -0.1)
+
+
+@pytest.mark.parametrize("label", ["ALL", "ANY"])
+def test_the_first_release_is_no_regression(label):
+    result = check(Gate(ALL, label, "no_regression", 0.05), comparison=None)
+    assert (result.passed, result.value, result.note) == (True, None, "no earlier release to compare with")
+
+
+def test_a_comparison_without_labels_proves_no_label():
+    result = check(Gate(ALL, "ANY", "no_regression", 0.05), comparison=COMPARISON | {"labels": {}})
+    assert (result.passed, result.status) == (False, "absent")
 
 
 def test_a_result_is_one_flat_record():
-    assert check_gate(Gate("gold", "TOOL", "precision", 0.8, 1), METRICS).to_dict() == {
-        "source": "gold",
+    assert check(Gate("gold", "TOOL", "precision", 0.8, "point", 1)).to_dict() == {
+        "test_set": "gold",
         "label": "TOOL",
         "metric": "precision",
         "minimum": 0.8,
+        "bound": "point",
         "min_support": 1,
+        "unproven": "fail",
         "value": 0.75,
+        "point": 0.75,
+        "interval": [0.7, 0.8],
         "support": 10,
+        "status": "failed",
         "passed": False,
-        "note": "under 0.80",
+        "note": "under 80.0",
     }
 
 
-def test_the_gates_here_are_sound():
-    paths = sorted((Path(__file__).parents[2] / "configs" / "gates").glob("*.csv"))
-    assert paths and all(isinstance(load_gates(path), list) for path in paths)
+GOOD = Gate("gold", "TOOL", "f1", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("gates", "may_ship", "reasons"),
+    [
+        pytest.param([], False, ["No gates are set"], id="none"),
+        pytest.param([GOOD, GOOD], True, ["All 2 gates passed"], id="passed"),
+        pytest.param(
+            [GOOD, Gate("gold", "TOOL", "f1", 0.5, "point", 50, "pass")],
+            True,
+            ["All 2 gates passed", "F1 of TOOL on gold is not proven: 10 annotated spans of the 50 needed"],
+            id="passed unproven",
+        ),
+        pytest.param(
+            [GOOD, Gate(ALL, "ALL", "recall", 0.6)],
+            False,
+            ["Recall of all labels together on all test sets is 50.0; 60.0 is needed"],
+            id="failed",
+        ),
+        pytest.param(
+            [Gate("gold", "TOOL", "precision", 0.72, "lower"), Gate("gold", "MACRO", "f1", 0.7)],
+            False,
+            [
+                "Precision of TOOL on gold is 75.0, but only 70.0 at the lower end of its interval; 72.0 is needed",
+                "Mean F1 of labels on gold is 60.0; 70.0 is needed",
+            ],
+            id="two failed",
+        ),
+        pytest.param(
+            [Gate("gold", "TOOLS", "f1", 0.5), Gate("gold", "DATE", "precision", 0.5)],
+            False,
+            ["F1 of TOOLS on gold cannot be measured: no such label in the schema", "Precision of DATE on gold: never predicted"],
+            id="nothing to measure",
+        ),
+        pytest.param(
+            [Gate(ALL, "ANY", "no_regression", 0.05)],
+            False,
+            ["TOOL is worse than in en_toy 0.9.0 (p = 0.01; at least 0.05 is needed)"],
+            id="regression",
+        ),
+    ],
+)
+def test_the_verdict_says_why(gates, may_ship, reasons):
+    assert verdict(check_gates(gates, METRICS, known=KNOWN)) == {"may_ship": may_ship, "reasons": reasons}
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return load_schema(ROOT / "configs" / "domains" / "cyber" / "schema.yml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "gates").glob("*.csv")), ids=lambda path: path.stem)
+def test_the_gates_here_are_about_labels_that_there_are(path, schema):
+    gates = load_gates(path)
+    assert gates
+    assert [gate.label for gate in gates if gate.label not in ("ALL", "ANY", "MACRO") and gate.label not in schema] == []

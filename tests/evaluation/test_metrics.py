@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Span
 
-from ner11.evaluation.metrics import evaluate, figures, summarize
+from ner11.evaluation.figures import figures
+from ner11.evaluation.metrics import evaluate, summarize
+from ner11.evaluation.texts import TestText, predict
 from ner11.pipeline.scoring import Comparison, Counts
 from ner11.schema import Schema
 from tests.trees import node
@@ -32,6 +35,12 @@ def pipeline():
     return pipeline
 
 
+def text_of(comparison, document="d"):
+    text = TestText("", "toy", "gold", document, [], None, np.zeros(0), np.zeros(0), [], [])
+    text.comparison = comparison
+    return text
+
+
 def numbers(summary):
     micro = summary["micro"]
     return micro["tp"], micro["fp"], micro["fn"], summary["ignored"]
@@ -56,7 +65,7 @@ def numbers(summary):
 )
 def test_predictions_are_compared_with_what_is_known(pipeline, predicted, gold, expected):
     nlp = pipeline(predicted)
-    assert numbers(evaluate(nlp, [reference(nlp, **gold)])["overall"]) == expected
+    assert numbers(evaluate(predict(nlp, [reference(nlp, **gold)]))["overall"]) == expected
 
 
 def test_only_the_text_reaches_the_pipeline(pipeline):
@@ -68,19 +77,17 @@ def test_only_the_text_reaches_the_pipeline(pipeline):
         return doc
 
     nlp.add_pipe("ner11_test_sees_nothing")
-    assert evaluate(nlp, [reference(nlp, entities=[(0, "A")])])["overall"]["micro"]["tp"] == 0
+    assert evaluate(predict(nlp, [reference(nlp, entities=[(0, "A")])]))["overall"]["micro"]["tp"] == 0
 
 
 def test_sources_are_told_apart_and_added_up(pipeline):
     nlp = pipeline({"Sandworm": "A"})
-    result = evaluate(
-        nlp,
-        [
-            reference(nlp, [(0, "A")], source="b"),
-            reference(nlp, [(4, "B")], source="a"),
-            reference(nlp, [(0, "A")], text="Sandworm again", source="b"),
-        ],
-    )
+    texts = [
+        reference(nlp, [(0, "A")], source="b"),
+        reference(nlp, [(4, "B")], source="a"),
+        reference(nlp, [(0, "A")], text="Sandworm again", source="b"),
+    ]
+    result = evaluate(predict(nlp, texts))
     assert list(result["sources"]) == ["a", "b"]
     assert [(one["texts"], one["words"]) for one in (result["overall"], *result["sources"].values())] == [(3, 12), (1, 5), (2, 7)]
     assert numbers(result["overall"]) == (2, 1, 1, 0)
@@ -88,10 +95,10 @@ def test_sources_are_told_apart_and_added_up(pipeline):
     assert numbers(result["sources"]["b"]) == (2, 0, 0, 0)
 
 
-def test_no_texts_give_no_figures(pipeline):
-    result = evaluate(pipeline({}), [])
+def test_no_texts_give_no_figures():
+    result = evaluate([])
     assert result["sources"] == {} and result["overall"]["texts"] == 0
-    assert result["overall"]["micro"]["f1"] is None and result["overall"]["macro_f1"] is None
+    assert result["overall"]["micro"]["f1"] is None and result["overall"]["macro"]["f1"] is None
 
 
 @pytest.mark.parametrize(
@@ -115,9 +122,9 @@ def test_the_macro_average_takes_labels_with_support_only():
     comparison = Comparison(
         hits=[(*span, "A")], missed=[(*span, "B"), (*span, "A")], spurious=[(*span, "C")], ignored=[(*span, "D")]
     )
-    summary = summarize([comparison])
+    summary = summarize([text_of(comparison)])
     assert list(summary["labels"]) == ["A", "B", "C"]
-    assert summary["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
+    assert summary["macro"]["f1"] == pytest.approx((2 / 3 + 0) / 2)
     assert summary["micro"]["f1"] == pytest.approx(2 / 5)
 
 
@@ -180,13 +187,13 @@ def right_and_wrong(nodes):
 )
 def test_labels_roll_up_to_what_is_above_them(pipeline, predicted, gold, levels):
     nlp = pipeline(predicted)
-    overall = evaluate(nlp, [reference(nlp, **gold)], roll_up=TREE.roll_up)["overall"]
+    overall = evaluate(predict(nlp, [reference(nlp, **gold)]), roll_up=TREE.roll_up)["overall"]
     assert [right_and_wrong(overall["levels"][level]) for level in ("1", "2", "3")] == levels
 
 
 def test_levels_have_micro_averages_and_name_the_node_above():
     comparison = Comparison(hits=[(0, 1, "PLACE")], spurious=[(2, 3, "TOOL")], missed=[(2, 3, "ACTOR"), (4, 5, "CVE")])
-    summary = summarize([comparison], roll_up=TREE.roll_up)
+    summary = summarize([text_of(comparison)], roll_up=TREE.roll_up)
     assert [summary["levels_micro"][level]["f1"] for level in ("1", "2", "3")] == pytest.approx([4 / 5, 4 / 5, 2 / 5])
     assert {name: row["parent"] for name, row in summary["levels"]["2"].items()} == {
         "THREAT": "CYBER",
@@ -197,4 +204,4 @@ def test_levels_have_micro_averages_and_name_the_node_above():
 
 
 def test_without_a_tree_there_are_no_levels():
-    assert "levels" not in summarize([Comparison(hits=[(0, 1, "A")])])
+    assert "levels" not in summarize([text_of(Comparison(hits=[(0, 1, "A")]))])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ner11.pipeline.confidence import find_spans, tags_to_spans, token_entropies
+from ner11.pipeline.confidence import find_spans, tags_to_spans, token_entropies, token_marginals
 from ner11.pipeline.tags import TagScheme
 from tests.pipeline.enumeration import legal_sequences, score
 
@@ -75,6 +75,22 @@ def test_documents_do_not_depend_on_their_batch(name, logits):
     for first, second in zip(together, alone, strict=True):
         assert [(s.start, s.end, s.label) for s in first] == [(s.start, s.end, s.label) for s in second]
         np.testing.assert_allclose([s.confidence for s in first], [s.confidence for s in second], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_marginals_are_the_shares_of_the_legal_sequences_that_have_the_tag(name, temperature, logits):
+    scheme = TagScheme(name, ("X", "Y"))
+    logits = logits[:, : len(scheme)]
+    marginals = token_marginals(logits, LENGTHS, scheme, temperature=temperature)
+    starts = np.cumsum([0, *LENGTHS])
+    for start, length in zip(starts, LENGTHS, strict=False):
+        rows = logits[start : start + length]
+        sequences = np.array(legal_sequences(scheme, length)) if length else np.zeros((0, 0), dtype=int)
+        masses = np.exp([score(rows / temperature, sequence) for sequence in sequences])
+        for token in range(length):
+            shares = np.bincount(sequences[:, token], weights=masses, minlength=len(scheme)) / masses.sum()
+            np.testing.assert_allclose(marginals[start + token], shares, atol=1e-6)
 
 
 def test_entropy_is_that_of_the_marginals():

