@@ -8,7 +8,8 @@ from ner11.errors import Ner11Error
 from ner11.files import read_json, write_json
 
 RESULTS = Path("benchmarks/results/gold.json")
-KEPT = ("labels", "levels", "levels_micro", "macro_f1", "micro", "texts", "words")
+KEPT = ("labels", "levels", "levels_micro", "macro", "micro", "texts", "words")
+MEASURED = ("slices", "robustness", "verdict", "gates")
 
 
 def main() -> None:
@@ -19,6 +20,8 @@ def main() -> None:
         raise Ner11Error("not the default run", where="training/metrics.json", fix="Run 'make run' without other variables first")
     scores = metrics["sources"]["gold"]
     found = {"model": metrics["model"], "training": metrics["training"], **{key: scores[key] for key in KEPT}}
+    found |= {key: metrics[key] for key in MEASURED}
+    found["calibration"] = {when: {**metrics["calibration"][when], "bins": []} for when in ("before", "after")}
     write_json(RESULTS, {**found, "agreement": metrics.get("agreement")})
 
 

@@ -3,6 +3,7 @@
 from common import ROOT, Quiet, command
 
 # isort: split
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from wasabi import MarkdownRenderer, Printer
 
 from ner11.corpus.evidence import EVALUATION, TRAINING
 from ner11.errors import Ner11Error
-from ner11.evaluation.figures import percent
+from ner11.evaluation.figures import percent, percent_range
 from ner11.evaluation.report.page import ceiling
 from ner11.files import read_json, write_text
 
@@ -31,6 +32,16 @@ def _percent(row: dict[str, Any] | None, key: str = "f1") -> str:
     return percent(None if row is None else row[key])
 
 
+def _conditions(results: dict[str, Any], cells: Callable[[dict[str, Any]], tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Give the rows of what makes spans easier or harder to find: slices, and perturbed texts with what they cost."""
+    surfaces = results["slices"]["surface"]
+    rows = [(f"names that are {name} in training", *cells(row)) for name, row in surfaces.items()]
+    rows += [(f"texts of {name}", *cells(row)) for name, row in results["slices"]["text length"].items()]
+    for name, row in results["robustness"]["perturbations"].items():
+        rows.append((f"all texts with {name}: {100 * -row['loss']:+.1f}", *cells(row)))
+    return rows
+
+
 def render_gold(results: dict[str, Any]) -> str:
     """Render the results of the default run on the gold test set, rolled up and by label, as Markdown."""
     md = MarkdownRenderer()
@@ -41,19 +52,27 @@ def render_gold(results: dict[str, Any]) -> str:
         f"What `make run` reaches with the gold set alone and the embedded encoder ({results['model']['encoder']}, "
         f"`{results['model']['head']}` head, {steps:,} steps in {minutes:.0f} minutes on a CPU), on the {results['texts']} test "
         f"texts with {micro['support']:,} entities of {len(results['labels'])} labels: P {precision}, R {recall}, "
-        f"**F1 {_percent(micro)}**; by tier of the label tree F1 {tier}. Exact borders, in percent."
+        f"**F1 {_percent(micro)}** {percent_range(micro['f1_interval'])}; by tier of the label tree F1 {tier}. Exact borders, in "
+        f"percent, with 95% intervals from 10,000 resamples of documents."
     )
-    header = ["support", "P", "R", "F1"]
+    header = ["support", "P", "R", "F1", "95% interval"]
 
     def cells(row: dict[str, Any]) -> tuple[str, ...]:
-        return str(row["support"]), *(_percent(row, key) for key in ("precision", "recall", "f1"))
+        scores = (_percent(row, key) for key in ("precision", "recall", "f1"))
+        return str(row["support"]), *scores, percent_range(row["f1_interval"])
 
     tiers = [(md.code(node), *cells(row)) for node, row in results["levels"]["1"].items()]
-    md.add(md.table(tiers, ["tier", *header], aligns=["l", *"r" * 4]))
+    md.add(md.table(tiers, ["tier", *header], aligns=["l", *"r" * 5]))
+    md.add(md.table(_conditions(results, cells), ["where", *header], aligns=["l", *"r" * 5]))
+    before, after = (results["calibration"][when] for when in ("before", "after"))
+    md.add(
+        f"Confidences: expected calibration error {percent(after['ece'])} {percent_range(after['ece_interval'])}, "
+        f"{percent(before['ece'])} without the temperature; Brier score {after['brier']:.3f}."
+    )
     rows = [
         (md.code(label), *cells(row), percent(agreed.get(label))) for label, row in results["labels"].items() if row["support"]
     ]
-    table = md.table(rows, ["label", *header, "agreement F1"], aligns=["l", *"r" * 5])
+    table = md.table(rows, ["label", *header, "agreement F1"], aligns=["l", *"r" * 6])
     md.add(f"<details><summary>By label, beside the agreement of two annotations</summary>\n\n{table}\n\n</details>")
     return md.text
 

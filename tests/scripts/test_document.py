@@ -6,7 +6,7 @@ import pytest
 from document import SECTIONS, marks, render_corpus, render_evidence, render_gold, render_harmonize
 
 ROOT = Path(__file__).parents[2]
-ROW = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 8}
+ROW = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "f1_interval": [0.25, 0.5], "support": 8}
 TRAINING = {
     "machine": {"threads": 2, "processor": "Toy CPU", "torch": "2.0"},
     "settings": {"encoder": "minilm", "epochs": 3, "rate": 3e-4, "limit": 0},
@@ -68,6 +68,9 @@ GOLD = {
     "labels": {"X": ROW, "FEW": ROW, "NEVER": {**ROW, "support": 0}},
     "levels": {"1": {"TIER": ROW}},
     "levels_micro": {"1": {**ROW, "f1": 0.5}},
+    "slices": {"surface": {"unseen": ROW}, "text length": {"under 20 tokens": ROW}},
+    "robustness": {"perturbations": {"typos": {**ROW, "loss": 0.0625}}},
+    "calibration": {when: {"ece": 0.048, "ece_interval": [0.04, 0.07], "brier": 0.1234} for when in ("before", "after")},
     "agreement": {"overall": PAIR, "labels": {"X": {**PAIR, "first": 5}, "FEW": PAIR}},
 }
 RESULTS = {
@@ -99,11 +102,18 @@ def results(project):
 @pytest.mark.parametrize(("agreement", "figure"), [(GOLD["agreement"], "57.1"), (None, "–")])
 def test_the_default_run_is_shown_by_tier_and_by_label(agreement, figure):
     text = render_gold({**GOLD, "agreement": agreement})
-    assert "1,234 steps in 2 minutes" in text and "**F1 33.3**; by tier of the label tree F1 50.0" in text
-    assert re.search(r"\| `TIER` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \|", text)
-    assert re.search(rf"\| `X` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \| +{re.escape(figure)} \|", text)
+    assert "1,234 steps in 2 minutes" in text and "**F1 33.3** [25.0, 50.0]; by tier of the label tree F1 50.0" in text
+    assert re.search(r"\| `TIER` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \| +\[25\.0, 50\.0\] \|", text)
+    assert re.search(rf"\| `X` +\| +8 \| +50\.0 \| +25\.0 \| +33\.3 \| +\[25\.0, 50\.0\] \| +{re.escape(figure)} \|", text)
     assert re.search(r"\| `FEW` .*– \|", text), "agreement on four spans says nothing"
     assert "NEVER" not in text
+
+
+def test_what_makes_names_harder_to_find_is_shown_with_its_cost():
+    text = render_gold(GOLD)
+    assert re.search(r"\| names that are unseen in training +\| +8 \|", text)
+    assert re.search(r"\| all texts with typos: -6\.2 +\| +8 \|", text)
+    assert "calibration error 4.8 [4.0, 7.0], 4.8 without the temperature; Brier score 0.123" in text
 
 
 def test_speed_and_memory_come_from_the_results():
