@@ -37,11 +37,11 @@ import spacy
 import typer
 from partial.scores import collect
 from partial.training import train_variant
-from partial.transform import sample, write_docs
+from partial.transform import sample
 from partial.variants import expand, find_variant
 from wasabi import Printer
 
-from ner11.corpus.shards import read_docs
+from ner11.corpus.shards import read_docs, write_docs
 from ner11.errors import Ner11Error
 from ner11.evaluation.figures import percent
 from ner11.files import read_json, write_json

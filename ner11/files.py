@@ -55,6 +55,20 @@ def read_json(path: Path) -> Any:
         raise Ner11Error(f"damaged ({e})", where=path, fix="Run the step that writes it again, with --force") from e
 
 
+def read_object(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON object that an earlier step wrote.
+
+    Raises:
+        Ner11Error: If the file is missing or damaged, or lacks one of the keys.
+    """
+    found = read_json(path)
+    lacking = [key for key in keys if not isinstance(found, dict) or key not in found]
+    if lacking or not isinstance(found, dict):
+        what = f"no '{lacking[0]}' in it" if lacking else "no object"
+        raise Ner11Error(f"damaged ({what})", where=path, fix="Run the step that writes it again, with --force")
+    return found
+
+
 def clear(path: Path) -> None:
     """Delete a file or folder, if it is there."""
     if path.is_dir() and not path.is_symlink():

@@ -16,7 +16,7 @@ from ner11.corpus.shards import read_docs
 from ner11.errors import Ner11Error
 from ner11.evaluation.comparison import compare_models
 from ner11.evaluation.figures import percent, percent_range
-from ner11.evaluation.predictions import Predictions, attach, collect_predictions, find_baseline, read_predictions
+from ner11.evaluation.predictions import Predictions, attach, collect_predictions, find_release, read_predictions
 from ner11.evaluation.texts import from_reference, name_documents, predict
 from ner11.files import write_json
 from ner11.training.hardware import AUTO, find_device
@@ -40,6 +40,22 @@ def run_pipeline(folder: Path, references: Sequence[Doc]) -> Predictions:
         raise Ner11Error(f"cannot be loaded ({reason})", where=folder, fix="Give its predictions file instead") from e
     model = {"name": f"{nlp.meta['lang']}_{nlp.meta['name']}", "version": nlp.meta["version"]}
     return collect_predictions(predict(nlp, references), model=model)
+
+
+def find_baseline(baseline: str, current: Predictions) -> Path | None:
+    """Find what to compare with; None if nothing is released yet."""
+    if baseline != AUTO:
+        return Path(baseline)
+    release = find_release(ROOT / "packages", **current.model)
+    if release is None:
+        return None
+    if not release.predictions.is_file():
+        raise Ner11Error(
+            f"the predictions of the release {release.name} {release.version} are not there",
+            where=release.predictions,
+            fix="Restore the file from the version control, or name another one with --vars.baseline",
+        )
+    return release.predictions
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -78,7 +94,7 @@ def main(
     if len(texts) < len(references):
         what = f"{len(references) - len(texts)} of {len(references)} test texts are not there"
         raise Ner11Error(what, where=PREDICTIONS, fix="Run 'spacy project run evaluate' again")
-    path = find_baseline(ROOT / "packages", **current.model) if baseline == AUTO else Path(baseline)
+    path = find_baseline(baseline, current)
     comparison = None
     if path:
         earlier = run_pipeline(path, references) if path.is_dir() else read_predictions(path)
@@ -87,7 +103,7 @@ def main(
         msg.divider(" against ".join(names))
         _print_comparison(msg, comparison)
     else:
-        msg.info(f"No release before {current.model['version']} in packages/ to compare with")
+        msg.info(f"No release up to {current.model['version']} in packages/releases.json to compare with")
     write_json(ROOT / "training" / "comparison.json", comparison)
     msg.good("Wrote training/comparison.json")
 

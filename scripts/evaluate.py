@@ -3,7 +3,6 @@
 from common import ROOT, Domain, Quiet, command, datasets_path, schema_path
 
 # isort: split
-from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -15,14 +14,14 @@ from wasabi import Printer
 
 from ner11.corpus.shards import read_docs
 from ner11.datasets import load_datasets
-from ner11.errors import Ner11Error
 from ner11.evaluation.figures import percent, percent_range
 from ner11.evaluation.gates import check_gates, load_gates, verdict
-from ner11.evaluation.predictions import Predictions, find_baseline, read_predictions, write_predictions
+from ner11.evaluation.inputs import describe, load_pipeline, read_baseline, read_log
+from ner11.evaluation.predictions import write_predictions
 from ner11.evaluation.provenance import collect_provenance
 from ner11.evaluation.report.page import write_report
 from ner11.evaluation.run import measure_pipeline
-from ner11.files import hash_folder, read_json, write_json, write_text
+from ner11.files import hash_folder, read_object, write_json, write_text
 from ner11.release.verdict import FORMAT
 from ner11.schema import load_schema
 from ner11.training.encoder import Encoder, piece_counter
@@ -30,24 +29,17 @@ from ner11.training.hardware import configured_device
 from ner11.training.tracking import log_report
 
 TRAINING = ROOT / "training"
+ENCODER = ("kind", "name", "width", "layers", "reason")
 MERGED = ROOT / "corpus" / "merged"
 
 
 def agreement_on(domain: str) -> dict[str, Any] | None:
     """Give how far two annotations of this domain's gold set agree, if that was measured; without the single disagreements."""
     path = ROOT / "benchmarks" / "results" / "agreement.json"
-    results = read_json(path) if path.is_file() else {}
+    results = read_object(path, "domain", "documents", "overall", "labels") if path.is_file() else {}
     if results.get("domain") != domain:
         return None
     return {key: value for key, value in results.items() if key != "disagreements"}
-
-
-def _baseline(wanted: str, *, name: str, version: str) -> Predictions | None:
-    """Read what the last release found: that of the highest version below this one, unless a file is named."""
-    if wanted == "none":
-        return None
-    path = find_baseline(ROOT / "packages", name=name, version=version) if wanted == "auto" else Path(wanted)
-    return read_predictions(path) if path else None
 
 
 def _print_scores(msg: Printer, metrics: dict[str, Any]) -> None:
@@ -70,7 +62,6 @@ def _print_scores(msg: Printer, metrics: dict[str, Any]) -> None:
 def main(
     domain: Domain = "cyber",
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.0.0",
-    head: Annotated[str, typer.Option(help="Name of the head, for the report.")] = "softmax",
     gates: Annotated[str, typer.Option(help="A file in configs/gates, without .csv.")] = "demo",
     baseline: Annotated[str, typer.Option(help="The last release: auto, none, or its .predictions.jsonl.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of resamples and perturbations.")] = 0,
@@ -79,20 +70,25 @@ def main(
     """Write training/metrics.json, training/predictions.jsonl and training/report/ from training/model-best and corpus/merged."""
     msg = Printer(no_print=quiet)
     model = TRAINING / "model-best"
-    if not model.is_dir():
-        raise Ner11Error("no trained model", where=model, fix="Run 'spacy project run train' first")
     gates_path = ROOT / "configs" / "gates" / f"{gates}.csv"
     claims = load_gates(gates_path)
     schema = load_schema(schema_path(domain))
     name = f"en_ner11_{domain}"
-    last = _baseline(baseline, name=name, version=version)
-    ledger = read_json(MERGED / "ledger.json")
-    encoder = Encoder(**read_json(ROOT / "assets" / "encoders" / "selected.json"))
-    device = configured_device(model / "config.cfg")
-    if device.is_gpu:
-        spacy.require_gpu(device.gpu_id)
+    last, compared = read_baseline(baseline, packages=ROOT / "packages", name=name, version=version)
+    ledger = read_object(MERGED / "ledger.json", "texts_kept", "texts", "spans", "problems", "leaks", "conflicts")
+    selected = ROOT / "assets" / "encoders" / "selected.json"
+    encoder = Encoder(**{key: read_object(selected, *ENCODER)[key] for key in ENCODER})
+    training = read_object(TRAINING / "train.json", "seconds", "steps", "words", "best_score", "best_step", "stopped_early")
+    log, agreement = read_log(TRAINING / "log.jsonl"), agreement_on(domain)
+    statistics = ROOT / "corpus" / "statistics.json"
+    corpus = read_object(statistics) if statistics.is_file() else None
+    if (model / "config.cfg").is_file():
+        device = configured_device(model / "config.cfg")
+        if device.is_gpu:
+            spacy.require_gpu(device.gpu_id)
     started = perf_counter()
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
+    described = describe(nlp, encoder)
     size = sum(row["count"] for row in ledger["texts_kept"] if row["split"] == "test")
     measured, texts, errors = measure_pipeline(
         nlp,
@@ -106,20 +102,13 @@ def main(
         baseline=last,
         seed=seed,
     )
-    training = read_json(TRAINING / "train.json")
     used = {row["source"] for row in ledger["texts_kept"]}
     metrics = {
         "format": FORMAT,
-        "model": {
-            "name": name,
-            "version": version,
-            "domain": domain,
-            "encoder": encoder.title,
-            "head": head,
-            "sha256": hash_folder(model),
-        },
+        "model": {"name": name, "version": version, "domain": domain, **described, "sha256": hash_folder(model)},
         "training": training,
         **measured,
+        "baseline": compared,
         "gates_file": gates_path.as_posix(),
         "provenance": collect_provenance(
             [dataset for dataset in load_datasets(datasets_path(domain)) if dataset.name in used],
@@ -130,19 +119,11 @@ def main(
             root=ROOT,
         ),
     }
-    if agreement := agreement_on(domain):
+    if agreement:
         metrics["agreement"] = agreement
     results = check_gates(claims, metrics, known=schema)
     metrics |= {"gates": [result.to_dict() for result in results], "verdict": verdict(results)}
-    statistics = ROOT / "corpus" / "statistics.json"
-    write_report(
-        TRAINING / "report",
-        metrics=metrics,
-        ledger=ledger,
-        statistics=read_json(statistics) if statistics.is_file() else None,
-        errors=errors,
-        log=list(srsly.read_jsonl(TRAINING / "log.jsonl")),
-    )
+    write_report(TRAINING / "report", metrics=metrics, ledger=ledger, statistics=corpus, errors=errors, log=log)
     write_text(TRAINING / "report" / "errors.jsonl", "".join(f"{srsly.json_dumps(row)}\n" for row in errors))
     write_predictions(TRAINING / "predictions.jsonl", texts, model={"name": name, "version": version})
     write_json(TRAINING / "metrics.json", metrics)
@@ -152,10 +133,14 @@ def main(
     for label, spans in metrics["unknown_labels"].items():
         msg.warn(f"The model does not have the label {label}, which the test set has {spans} times: they count as missed")
     if last:
-        told = metrics["comparison"]["overall"]
+        told = metrics["comparison"]
+        if told["missing"]:
+            msg.warn(
+                f"{told['missing']} test texts are not among the predictions of {last.model['version']}: compared on the rest"
+            )
         msg.info(
-            f"F1 against {last.model['version']}: {100 * told['difference']:+.1f} points, "
-            f"{metrics['comparison']['fixed']} spans fixed, {metrics['comparison']['broken']} broken"
+            f"F1 against {last.model['version']}: {100 * told['overall']['difference']:+.1f} points, "
+            f"{told['fixed']} errors fixed, {told['broken']} new ones"
         )
     msg.good("Wrote training/metrics.json, training/predictions.jsonl and training/report/index.html")
 

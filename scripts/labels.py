@@ -15,7 +15,7 @@ from wasabi import Printer, color
 from ner11.corpus.evidence import EVALUATION, TRAINING, collect_evidence
 from ner11.errors import Ner11Error
 from ner11.evaluation.figures import percent
-from ner11.files import read_json, write_json, write_text
+from ner11.files import read_json, read_object, write_json, write_text
 from ner11.label_studio import labeling_config
 from ner11.schema import Node, Schema, load_schema, name_form
 
@@ -34,14 +34,6 @@ def _line(schema: Schema, node: Node, width: int) -> str:
     line = line[: width - 1] + "…" if len(line) > width else line
     shade = "green" if node.active else "grey" if state == "reserved" else None
     return color(line, fg=shade) if shade and Printer().show_color else line
-
-
-def _read_object(path: Path, key: str, fix: str) -> dict[str, Any]:
-    """Read a JSON object that has this key."""
-    found = read_json(ROOT / path)
-    if not isinstance(found, dict) or key not in found:
-        raise Ner11Error(f"no '{key}' in it", where=path, fix=fix)
-    return found
 
 
 @app.command("tree")
@@ -114,7 +106,7 @@ def scores(
     metrics: Annotated[Path, typer.Option(help="What evaluate wrote.")] = Path("training/metrics.json"),
 ) -> None:
     """Print the scores of the model rolled up to a level of the tree."""
-    found = _read_object(metrics, "overall", "Name the metrics.json of an evaluation")
+    found = read_object(ROOT / metrics, "overall")
     summaries = {"all sources": found["overall"], **found.get("sources", {})}
     levels = {name: summary["levels"] for name, summary in summaries.items() if "levels" in summary}
     if not levels:
@@ -145,7 +137,7 @@ def evidence(
 ) -> None:
     """Count the spans of each active label in corpus/merged by source, and name the labels that have too few."""
     msg = Printer(no_print=quiet)
-    rows = _read_object(Path("corpus/merged/ledger.json"), "spans_kept", "Run merge again")["spans_kept"]
+    rows = read_object(ROOT / "corpus" / "merged" / "ledger.json", "spans_kept")["spans_kept"]
     labels = collect_evidence(rows, load_schema(schema_path(domain)))
     before = read_json(ROOT / output) if (ROOT / output).is_file() else {}
     lost = _sources(before.get(domain, {})) - _sources(labels)

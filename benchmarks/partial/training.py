@@ -12,13 +12,13 @@ import spacy
 from spacy.tokens import Doc
 from thinc.api import Config
 
-from ner11.corpus.shards import read_docs
+from ner11.corpus.shards import read_docs, write_docs
 from ner11.errors import Ner11Error
 from ner11.files import clear
 from ner11.training.hardware import configured_device
 from ner11.training.loop import train
 from partial.scores import score
-from partial.transform import count_training, flatten, is_short, write_docs
+from partial.transform import count_training, flatten, is_short
 from partial.variants import RARE, Variant
 
 DEV_TEXTS = 40

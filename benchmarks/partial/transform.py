@@ -3,16 +3,13 @@
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import chain, groupby
-from pathlib import Path
+from itertools import chain
 
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from ner11.annotation import SEPARATOR
-from ner11.corpus.shards import ATTRIBUTES, SHARD_SIZE, shard_path
 from ner11.evaluation.texts import find_blocks
-from ner11.files import replaced_dir
 from ner11.pipeline.scoring import AMBIGUOUS, COVERAGE
 
 JOINT = "+"
@@ -142,13 +139,6 @@ def halve(docs: Sequence[Doc], *, coverage: bool, seed: int) -> list[Doc]:
 def is_short(doc: Doc) -> bool:
     """Tell whether a text of the gold set is one of the short ones: a line of a .txt file, not a document."""
     return ":" in doc.user_data["group"]
-
-
-def write_docs(docs: Sequence[Doc], folder: Path) -> None:
-    """Write documents as a folder of shards, whole or not at all."""
-    with replaced_dir(folder) as out:
-        for number, group in groupby(range(len(docs)), key=lambda i: i // SHARD_SIZE):
-            DocBin(attrs=ATTRIBUTES, docs=(docs[i] for i in group), store_user_data=True).to_disk(shard_path(out, number))
 
 
 def count_training(docs: Iterable[Doc]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 from srsly.msgpack import Packer, unpackb
 
 from ner11.errors import Ner11Error
+from ner11.files import replaced_dir
 from ner11.pipeline.scoring import AMBIGUOUS
 
 SHARD_SIZE = 5000
@@ -194,3 +195,11 @@ def read_docs(folder: Path, vocab: Vocab) -> Iterator[Doc]:
     """Stream the documents of all shards of a folder in order."""
     for path in list_shards(folder):
         yield from read_shard(path, vocab)
+
+
+def write_docs(docs: Sequence[Doc], folder: Path) -> None:
+    """Write documents as a folder of shards, whole or not at all."""
+    with replaced_dir(folder) as out:
+        for number, start in enumerate(range(0, len(docs), SHARD_SIZE)):
+            shard = DocBin(attrs=ATTRIBUTES, docs=docs[start : start + SHARD_SIZE], store_user_data=True)
+            shard.to_disk(shard_path(out, number))

@@ -61,8 +61,10 @@ def count_events(events: Iterable[tuple[str, Iterable[Event]]], *, documents: Se
 
 
 def label_events(comparison: Comparison) -> Iterator[Event]:
-    """Give the events of a text by label; a missed span of several allowed labels stands under `A|B`."""
-    for spans, outcome in ((comparison.hits, HIT), (comparison.spurious, SPURIOUS), (comparison.missed, MISSED)):
+    """Give the events of a text by annotated label; a span with several allowed labels stands under `A|B`, found or missed."""
+    for label in comparison.hit_labels:
+        yield label, HIT
+    for spans, outcome in ((comparison.spurious, SPURIOUS), (comparison.missed, MISSED)):
         for _, _, label in spans:
             yield label, outcome
 
@@ -126,7 +128,7 @@ def as_interval(bounds: Floats) -> list[float] | None:
 
 
 def measure(table: CountTable, samples: Floats) -> dict[str, dict[str, Any]]:
-    """Give the figures of each name with their 95% intervals.
+    """Give the figures of each name with their 95% intervals; a single document gives none.
 
     Args:
         table: The counts.
@@ -137,6 +139,8 @@ def measure(table: CountTable, samples: Floats) -> dict[str, dict[str, Any]]:
         if undefined. Where no resample has an error, both bounds are 1: the support says how little that may mean.
     """
     bounds = percentiles(ratios(samples))
+    if len(table.counts) < 2:
+        bounds = np.full_like(bounds, np.nan)
     rows = {}
     for i, (name, counts) in enumerate(table.sums().items()):
         intervals = {f"{key}_interval": as_interval(bounds[:, i, j]) for j, key in enumerate(("precision", "recall", "f1"))}

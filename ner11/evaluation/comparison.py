@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ner11.annotation import SEPARATOR
 from ner11.errors import Ner11Error
 from ner11.evaluation.bootstrap import (
     RESAMPLES,
@@ -24,6 +23,8 @@ from ner11.evaluation.matching import Kind, match_spans
 from ner11.evaluation.predictions import Predictions, attach, text_key
 from ner11.evaluation.texts import TestText
 
+ALPHA = 0.05
+"""Significance level for which p-values are adjusted."""
 MOST_FLIPS = 200
 _ALL = ""
 _ROUNDS_A_LABEL = 100
@@ -46,9 +47,9 @@ def compare_models(texts: Sequence[TestText], baseline: Predictions, *, seed: in
         `baseline` (name and version), `texts` (how many both have), `missing` (how many the earlier one lacks); `overall` and
         `labels`, the differences: `f1`, `baseline_f1` (0 where a model neither met nor found the label), their `difference`, its
         95% `interval` (paired bootstrap over documents), `p` (two-sided) and `p_worse` (one-sided: the model of today is
-        worse) by approximate randomization, and by label `p_worse_adjusted` for the number of labels (Holm 1979); `fixed`,
-        `broken` and `flips`, as `find_flips` gives them. A label that nobody annotated or predicted is left out. So are sets
-        of allowed labels, whose hits stand under a label; they count in `overall`.
+        worse) by approximate randomization, and by label `p_worse_adjusted` for the number of labels (see `adjust`) and
+        whether its F1 fell to 0 (`lost`); `fixed`, `broken` and `flips`, as `find_flips` gives them. A label that nobody
+        annotated or predicted is left out.
 
     Raises:
         Ner11Error: If the two have no text in common.
@@ -89,7 +90,7 @@ def _columns(table: CountTable, names: Sequence[str]) -> Floats:
 
 
 def _differences(current: CountTable, baseline: CountTable, *, seed: int) -> Row:
-    labels = [name for name in sorted({*current.names, *baseline.names}) if SEPARATOR not in name]
+    labels = sorted({*current.names, *baseline.names})
     names = [_ALL, *labels]
     new, old = _columns(current, names), _columns(baseline, names)
     sums = resample({"new": new, "old": old}, seed=seed)
@@ -111,16 +112,31 @@ def _differences(current: CountTable, baseline: CountTable, *, seed: int) -> Row
         for i, name in enumerate(names)
     }
     overall = rows.pop(_ALL)
-    for row, adjusted in zip(rows.values(), adjust(p_worse[1:]), strict=True):
-        row["p_worse_adjusted"] = adjusted
+    # Each document in which the two differ is one swap: with n of them no p-value can be less than 1 in 2 to the power of n.
+    least = 0.5 ** (new != old).any(axis=2).sum(axis=0)[1:]
+    for row, adjusted in zip(rows.values(), adjust(p_worse[1:], least), strict=True):
+        row |= {"p_worse_adjusted": adjusted, "lost": bool(row["f1"] == 0 < row["baseline_f1"])}
     return {"overall": overall, "labels": rows}
 
 
-def adjust(p: Floats) -> list[float]:
-    """Adjust p-values for their number: that any is below 0.05 by chance has a probability of 5% at most (Holm 1979)."""
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+def adjust(p: Floats, least: Floats) -> list[float]:
+    """Adjust p-values for their number: that any is below ALPHA by chance has a probability of ALPHA at most.
+
+    By Holm (1979), over those tests only that could come out significant (Tarone 1990): a label whose few documents allow
+    no small p-value would only hide what happened to the others.
+
+    Args:
+        p: The p-values.
+        least: The least p-value that each test could have had.
+
+    Returns:
+        The adjusted ones; 1 for a test that could prove nothing.
+    """
+    family = next((least <= ALPHA / k for k in range(1, len(p) + 1) if (least <= ALPHA / k).sum() <= k), least <= ALPHA)
+    adjusted = np.ones_like(p)
+    chosen = np.flatnonzero(family)
+    order = chosen[np.argsort(p[chosen], kind="stable")]
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
     return [float(value) for value in adjusted]
 
 

@@ -3,107 +3,35 @@
 import csv
 import re
 from collections.abc import Container, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ner11.errors import Ner11Error
 from ner11.evaluation.figures import percent
+from ner11.evaluation.gate import (
+    ABSENT,
+    ALL,
+    ANY,
+    FAILED,
+    LOWER,
+    MACRO,
+    NO_REGRESSION,
+    NOT_PROVEN,
+    PASSED,
+    Gate,
+    GateResult,
+)
 from ner11.readers.files import read_utf8
 from ner11.schema import LABEL_PATTERN
 
 COLUMNS = ("test_set", "label", "metric", "minimum", "bound", "min_support", "unproven")
-ALL, MACRO, ANY = "ALL", "MACRO", "ANY"
-LOWER, NO_REGRESSION = "lower", "no_regression"
-PASSED, FAILED, NOT_PROVEN, ABSENT = "passed", "failed", "not proven", "absent"
 _CHOICES = {
     "metric": ("precision", "recall", "f1", NO_REGRESSION),
     "bound": ("point", LOWER),
     "unproven": ("fail", "pass"),
 }
-_FIGURES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A claim about a model.
-
-    Attributes:
-        test_set: Name of a source; ALL for every test set together.
-        label: An active label or a node above some; ALL for the micro average, MACRO for the mean F1 of labels. Of
-            `no_regression`: ALL, or ANY for every single label.
-        metric: precision, recall or f1; or `no_regression`: not worse than the last release.
-        minimum: What the figure must reach, 0 to 1. Of `no_regression`: the least p-value that the model is worse.
-        bound: What is held against the minimum: the figure itself ("point"), or the lower end of its 95% interval ("lower").
-        min_support: Annotated spans below which nothing is proven. Of `no_regression`: test texts that both models read.
-        unproven: Whether too little support is to "fail" or to "pass".
-    """
-
-    test_set: str
-    label: str
-    metric: str
-    minimum: float
-    bound: str = "point"
-    min_support: int = 0
-    unproven: str = "fail"
-
-    @property
-    def title(self) -> str:
-        """What is claimed, for a sentence: "F1 of CVE on gold"."""
-        if self.metric == NO_REGRESSION:
-            return f"No regression of {'any label' if self.label == ANY else 'all labels together'}"
-        figure = _FIGURES[self.metric]
-        of = {ALL: f"{figure} of all labels together", MACRO: "Mean F1 of labels"}.get(self.label, f"{figure} of {self.label}")
-        return f"{of} on {'all test sets' if self.test_set == ALL else self.test_set}"
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """A gate and what became of it.
-
-    Attributes:
-        gate: The gate.
-        status: "passed", "failed", "not proven" (too little support) or "absent" (there is nothing to measure).
-        value: The figure that is held against the minimum; None if undefined.
-        point: The figure itself. Of `no_regression`: the difference in F1.
-        interval: The 95% interval of the point.
-        support: Annotated spans. Of `no_regression`: test texts that both models read.
-        note: Why the gate is not passed, or what a passed one does not say.
-    """
-
-    gate: Gate
-    status: str
-    value: float | None = None
-    point: float | None = None
-    interval: list[float] | None = None
-    support: int = 0
-    note: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the gate lets the model through."""
-        return self.status == PASSED or (self.status == NOT_PROVEN and self.gate.unproven == "pass")
-
-    @property
-    def reason(self) -> str:
-        """What the gate says, as a sentence."""
-        gate = self.gate
-        if self.status == ABSENT:
-            return f"{gate.title} cannot be measured: {self.note}"
-        if self.status == NOT_PROVEN:
-            return f"{gate.title} is not proven: {self.note}"
-        if self.status == PASSED or self.value is None:
-            return f"{gate.title}: {self.note or self.status}"
-        if gate.metric == NO_REGRESSION:
-            return f"{self.note} (p = {self.value:.2g}; at least {gate.minimum:g} is needed)"
-        but = f", but only {percent(self.value)} at the lower end of its interval" if gate.bound == LOWER else ""
-        return f"{gate.title} is {percent(self.point)}{but}; {percent(gate.minimum)} is needed"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the gate and the result as one flat record."""
-        record = {**asdict(self), **asdict(self.gate), "passed": self.passed}
-        del record["gate"]
-        return record
+_IMPOSSIBLE = "a figure that is no share from 0 to 1"
 
 
 def load_gates(path: Path) -> list[Gate]:
@@ -165,7 +93,7 @@ def _parse(row: dict[Any, Any]) -> Gate:
 
 
 def check_gate(gate: Gate, metrics: dict[str, Any], *, known: Container[str]) -> GateResult:
-    """Check one gate. What was not measured, or is undefined, does not pass.
+    """Check one gate. What was not measured, is undefined or impossible, does not pass.
 
     Args:
         gate: The gate.
@@ -173,7 +101,7 @@ def check_gate(gate: Gate, metrics: dict[str, Any], *, known: Container[str]) ->
         known: The names of the label tree.
     """
     if gate.metric == NO_REGRESSION:
-        return _check_regression(gate, metrics["comparison"])
+        return _check_regression(gate, metrics)
     scores = metrics["overall"] if gate.test_set == ALL else metrics["sources"].get(gate.test_set)
     if scores is None:
         return GateResult(gate, ABSENT, note="no such test set")
@@ -182,18 +110,21 @@ def check_gate(gate: Gate, metrics: dict[str, Any], *, known: Container[str]) ->
     row = _find_row(scores, gate.label)
     if row is None:
         return GateResult(gate, ABSENT, note="neither annotated nor predicted under this name")
-    point, interval = row[gate.metric], row[f"{gate.metric}_interval"]
+    point, interval, support = row[gate.metric], row[f"{gate.metric}_interval"], int(row["support"])
+    if not all(0 <= figure <= 1 for figure in (point, *(interval or ())) if figure is not None):  # so NaN fails as well
+        return GateResult(gate, FAILED, support=support, note=_IMPOSSIBLE)
     value = (interval and interval[0]) if gate.bound == LOWER else point
-    support = int(row["support"])
+    result = GateResult(gate, PASSED, value, point, interval, support)
     if support < gate.min_support:
-        status, note = NOT_PROVEN, f"{support} annotated spans of the {gate.min_support} needed"
-    elif value is None:
-        status, note = FAILED, "never predicted" if support else "never annotated"
-    elif value < gate.minimum:
-        status, note = FAILED, f"under {percent(gate.minimum)}"
-    else:
-        status, note = PASSED, ""
-    return GateResult(gate, status, value, point, interval, support, note)
+        return replace(result, status=NOT_PROVEN, note=f"{support} annotated spans of the {gate.min_support} needed")
+    if point is None:
+        return replace(result, status=FAILED, note="never predicted" if support else "never annotated")
+    if value is None:
+        return replace(result, status=NOT_PROVEN, note="no interval from a single document")
+    if value < gate.minimum:
+        precise = "" if result.reached == percent(value) else f"{result.reached} is "
+        return replace(result, status=FAILED, note=f"{precise}under {result.needed}")
+    return result
 
 
 def _find_row(scores: dict[str, Any], label: str) -> dict[str, Any] | None:
@@ -206,27 +137,35 @@ def _find_row(scores: dict[str, Any], label: str) -> dict[str, Any] | None:
     return next((group[label] for group in groups if label in group), None)
 
 
-def _check_regression(gate: Gate, comparison: dict[str, Any] | None) -> GateResult:
+def _check_regression(gate: Gate, metrics: dict[str, Any]) -> GateResult:
     """Check that the model is not significantly worse than the last release: in all, or on any label."""
-    if comparison is None:
+    status, comparison = metrics["baseline"]["status"], metrics["comparison"]
+    if status == "first":
         return GateResult(gate, PASSED, note="no earlier release to compare with")
-    key, rows = "p_worse", {"": comparison["overall"]}
-    if gate.label == ANY:
-        key, rows = "p_worse_adjusted", comparison["labels"]
-    support = int(comparison["texts"])
+    if status != "compared":
+        return GateResult(gate, NOT_PROVEN, note=metrics["baseline"]["note"])
+    shared, missing = int(comparison["texts"]), int(comparison["missing"])
+    key, rows = ("p_worse_adjusted", comparison["labels"]) if gate.label == ANY else ("p_worse", {"": comparison["overall"]})
     if not rows:
-        return GateResult(gate, ABSENT, support=support, note="no label in the texts that both models read")
+        return GateResult(gate, ABSENT, support=shared, note="no label in the texts that both models read")
+    if not all(0 <= row[key] <= 1 for row in rows.values()):
+        return GateResult(gate, FAILED, support=shared, note=_IMPOSSIBLE)
     # Of equal p-values, the label that lost most.
     name = min(rows, key=lambda label: (rows[label][key], rows[label]["difference"], label))
     row, value = rows[name], float(rows[name][key])
-    if support < gate.min_support:
-        status, note = NOT_PROVEN, f"{support} texts that both models read, of the {gate.min_support} needed"
+    left_out = f"both models read {shared} of {shared + missing} texts, the earlier one lacks {missing}" if missing else ""
+    if shared < gate.min_support:
+        status, note = NOT_PROVEN, f"{shared} texts that both models read, of the {gate.min_support} needed"
+    elif missing > shared:
+        status, note = NOT_PROVEN, left_out
     elif value < gate.minimum:
         baseline = comparison["baseline"]
         status, note = FAILED, f"{name or 'F1'} is worse than in {baseline['name']} {baseline['version']}"
     else:
-        status, note = PASSED, ""
-    return GateResult(gate, status, value, row["difference"], row["interval"], support, note)
+        status, note = PASSED, left_out
+    unclear = ", ".join(label for label, row in rows.items() if row.get("lost") and row[key] >= gate.minimum)
+    notes = [note, f"fell to 0, too few spans to prove it: {unclear}" if unclear else ""]
+    return GateResult(gate, status, value, row["difference"], row["interval"], shared, "; ".join(filter(None, notes)))
 
 
 def check_gates(gates: Sequence[Gate], metrics: dict[str, Any], *, known: Container[str]) -> list[GateResult]:
@@ -241,4 +180,5 @@ def verdict(results: Sequence[GateResult]) -> dict[str, Any]:
     if failed := [result.reason for result in results if not result.passed]:
         return {"may_ship": False, "reasons": failed}
     unproven = [result.reason for result in results if result.status == NOT_PROVEN]
-    return {"may_ship": True, "reasons": [f"All {len(results)} gates passed", *unproven]}
+    passed = f"{len(results) - len(unproven)} of {len(results)} gates passed, {len(unproven)} not proven but allowed"
+    return {"may_ship": True, "reasons": [passed if unproven else f"All {len(results)} gates passed", *unproven]}

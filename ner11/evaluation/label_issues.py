@@ -67,7 +67,9 @@ def find_suspicions(held: Sequence[HeldOut], classes: Sequence[str]) -> list[lis
     flagged, quality = np.zeros(len(flat), dtype=bool), np.ones(len(flat))
     if len(np.unique(flat[known])) > 1:
         probabilities = np.concatenate([one.probabilities for one in held])[known].astype(np.float64)
-        flagged[known] = find_label_issues(flat[known], probabilities, n_jobs=1)
+        # What both ways of counting choose: of errors planted in the cyber gold set it found 79%, the default 81% with 40%
+        # more tokens.
+        flagged[known] = find_label_issues(flat[known], probabilities, filter_by="both", n_jobs=1)
         quality[known] = get_label_quality_scores(flat[known], probabilities)
     ends = np.cumsum([len(one) for one in given])[:-1]
     return [

@@ -44,13 +44,14 @@ def rolled_up(comparison: Comparison, *, roll_up: RollUp, level: int) -> Compari
     def up(keys: Iterable[SpanKey]) -> list[SpanKey]:
         return [(start, end, _roll(label, roll_up, level)) for start, end, label in keys]
 
-    result = Comparison(hits=up(comparison.hits), ignored=comparison.ignored)
+    met = [_roll(label, roll_up, level) for label in comparison.hit_labels]
+    result = Comparison(hits=up(comparison.hits), ignored=comparison.ignored, met=met)
     missed = {(start, end): label for start, end, label in up(comparison.missed)}
     for key in up(comparison.spurious):
         start, end, label = key
         if label in missed.get((start, end), "").split(SEPARATOR):
             result.hits.append(key)
-            del missed[start, end]
+            result.met.append(missed.pop((start, end)))
         else:
             result.spurious.append(key)
     result.missed = [(start, end, label) for (start, end), label in missed.items()]
@@ -58,13 +59,14 @@ def rolled_up(comparison: Comparison, *, roll_up: RollUp, level: int) -> Compari
 
 
 def _macro(table: CountTable, samples: Floats) -> dict[str, Any]:
-    """Average F1 over the labels with support. In a resample, those that it lacks altogether do not count."""
-    chosen = [i for i, counts in enumerate(table.sums().values()) if counts.tp + counts.fn]
+    """Average F1 over the labels with support; sets of labels are none. In a resample, those that it lacks do not count."""
+    chosen = [i for i, (name, counts) in enumerate(table.sums().items()) if counts.tp + counts.fn and SEPARATOR not in name]
     if not chosen:
         return {"f1": None, "f1_interval": None, "labels": 0}
     drawn = ratios(samples[:, chosen])[..., 2]
-    counted = np.maximum((~np.isnan(drawn)).sum(axis=1), 1)
-    bounds = percentiles(np.nansum(drawn, axis=1) / counted)
+    with np.errstate(invalid="ignore"):
+        means = np.nansum(drawn, axis=1) / (~np.isnan(drawn)).sum(axis=1)
+    bounds = percentiles(means if len(table.counts) > 1 else means * np.nan)
     point = ratios(table.counts.sum(axis=0)[chosen])[:, 2].mean()
     return {"f1": float(point), "f1_interval": as_interval(bounds), "labels": len(chosen)}
 

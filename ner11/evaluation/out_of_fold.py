@@ -11,13 +11,13 @@ import numpy as np
 import spacy
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config, minibatch, registry
 from thinc.api import Config
 
 from ner11.annotation import SEPARATOR, UNKNOWN
-from ner11.corpus.shards import ATTRIBUTES, SHARD_SIZE, read_docs, shard_path
+from ner11.corpus.shards import read_docs, write_docs
 from ner11.errors import Ner11Error
 from ner11.evaluation.texts import BATCH_SIZE, TestText, from_reference, name_documents
 from ner11.pipeline.allowed import read_annotation, token_classes
@@ -83,13 +83,6 @@ def deal_folds(documents: Sequence[str], folds: int, *, seed: int) -> list[int]:
     random.Random(seed).shuffle(names)
     fold_of = {name: i % folds for i, name in enumerate(names)}
     return [fold_of[document] for document in documents]
-
-
-def write_docs(docs: Sequence[Doc], folder: Path) -> None:
-    """Write documents as a folder of shards that the training reads."""
-    folder.mkdir(parents=True)
-    for number, shard in enumerate(minibatch(docs, SHARD_SIZE)):
-        DocBin(attrs=ATTRIBUTES, docs=shard, store_user_data=True).to_disk(shard_path(folder, number))
 
 
 def fold_config(config_path: Path, corpus: Path, *, labels: Sequence[str], epochs: int) -> Config:

@@ -10,13 +10,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from spacy.attrs import IDX, LENGTH
 from spacy.language import Language
 
 from ner11.annotation import SEPARATOR, UNKNOWN
 from ner11.evaluation.bootstrap import CountTable, as_interval, count_events, label_events, measure, percentiles, ratios, resample
 from ner11.evaluation.mentions import Mentions
-from ner11.evaluation.texts import TestText, predict_again
+from ner11.evaluation.texts import TestText, predict_again, token_borders
 from ner11.pipeline.scoring import SpanKey
 
 TYPO_SHARE = 0.1
@@ -128,8 +127,8 @@ def _is_known(label: str) -> bool:
 def _perturbed(texts: Iterable[TestText], perturb: Perturb, nlp: Language) -> Iterator[TestText]:
     for text in texts:
         content, gold = perturb(text)
-        starts, lengths = nlp.make_doc(content).to_array([IDX, LENGTH]).astype(np.int32).reshape(-1, 2).T
-        yield replace(text, text=content, gold=gold, token_starts=starts, token_ends=starts + lengths)
+        starts, ends = token_borders(nlp.make_doc(content))
+        yield replace(text, text=content, gold=gold, token_starts=starts, token_ends=ends)
 
 
 def measure_robustness(

@@ -114,16 +114,19 @@ def measure_pipeline(
 
 def _measure_confidence(nlp: Language, texts: Sequence[TestText], dev: Iterable[Doc], *, seed: int) -> dict[str, Any]:
     """Measure how far confidences can be trusted, with the temperature and without it, and choose thresholds."""
-    after = calibrate(texts, seed=seed)
+    temperatures = [pipe.temperature for _, pipe in nlp.pipeline if hasattr(pipe, "temperature")]
+    # Both on the same texts: the fewer the spans, the larger the error that chance makes.
+    sample = sample_documents(texts, SAMPLE_WORDS, seed=seed) if temperatures else texts
+    after, before = calibrate(sample, seed=seed), None
     if after is None:
         return {"calibration": None, "thresholds": None}
-    temperatures = [pipe.temperature for _, pipe in nlp.pipeline if hasattr(pipe, "temperature")]
-    before = None
     if temperatures:
         with uncalibrated(nlp):
-            before = calibrate(predict_again(nlp, sample_documents(texts, SAMPLE_WORDS, seed=seed)), seed=seed)
+            before = calibrate(predict_again(nlp, sample), seed=seed)
     calibration = {
         "temperature": temperatures[0] if temperatures else None,
+        "texts": len(sample),
+        "words": sum(text.words for text in sample),
         "after": after,
         "before": before,
         "labels": calibrate_labels(texts),

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from ner11.annotation import SEPARATOR, UNKNOWN
+from ner11.annotation import SEPARATOR
 from ner11.datasets import TIERS
 from ner11.evaluation.bootstrap import HIT, MISSED, SPURIOUS, Event, count_events, measure, resample
 from ner11.evaluation.mentions import Mentions
 from ner11.evaluation.texts import TestText
 
 SEVERAL = "several"
-"""The tier of a span whose allowed labels are of more than one."""
+"""In the place of a tier, for a span whose allowed labels are of more than one."""
 
 _TEXT_LENGTHS = ("under 20 tokens", "20 to 199 tokens", "200 tokens and more")
 _TOKENS = ("1", "2", "3", "4 and more")
@@ -41,10 +41,9 @@ _Span = tuple[int, int, str, int]
 
 def _outcomes(text: TestText) -> list[_Span]:
     """Give hits and misses by the gold span, spurious spans by their own."""
-    gold = {(start, end): label for start, end, label in text.gold if label != UNKNOWN}
     comparison = text.comparison
     return [
-        *((start, end, gold[start, end], HIT) for start, end, _ in comparison.hits),
+        *((start, end, met, HIT) for (start, end, _), met in zip(comparison.hits, comparison.hit_labels, strict=True)),
         *((*span, SPURIOUS) for span in comparison.spurious),
         *((*span, MISSED) for span in comparison.missed),
     ]
@@ -129,11 +128,10 @@ def measure_slices(
     @cache
     def describe(surface: str, label: str) -> list[str]:
         seen = any(mentions.seen(surface, name) for name in {label, *label.split(SEPARATOR)})
-        slices = {
-            "surface": "seen" if seen else "unseen",
-            "casing of the span": case_of_span(surface),
-            "tier of the label": tier(label),
-        }
+        slices = {"surface": "seen" if seen else "unseen", "casing of the span": case_of_span(surface)}
+        # Nothing is ever predicted as of several tiers, so such a slice would have no false positives.
+        if tier(label) != SEVERAL:
+            slices["tier of the label"] = tier(label)
         if count_pieces:
             slices["word pieces in the span"] = _PIECES[bisect_right((3, 6, 11), pieces[surface])]
         return _keys(slices)

@@ -67,9 +67,15 @@ class TestText:
         return {(start, end): value for (start, end, _), value in zip(self.predicted, self.confidences, strict=True)}
 
 
+def token_borders(doc: Doc) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Give first and one past the last character of every token, shape (tokens,) each."""
+    starts, lengths = doc.to_array([IDX, LENGTH]).astype(np.int32).reshape(-1, 2).T
+    return starts, starts + lengths
+
+
 def from_reference(doc: Doc) -> TestText:
     """Take the annotation of a document over; nothing is predicted yet."""
-    starts, lengths = doc.to_array([IDX, LENGTH]).astype(np.int32).reshape(-1, 2).T
+    starts, ends = token_borders(doc)
     coverage = doc.user_data.get(COVERAGE)
     return TestText(
         text=doc.text,
@@ -79,7 +85,7 @@ def from_reference(doc: Doc) -> TestText:
         gold=gold_keys(doc),
         coverage=None if coverage is None else frozenset(coverage),
         token_starts=starts,
-        token_ends=starts + lengths,
+        token_ends=ends,
         predicted=[],
         confidences=[],
     )

@@ -36,7 +36,7 @@ def _cut(confidences: NDArray[np.float64], right: NDArray[np.bool_], support: in
 
 
 def _support(texts: Iterable[TestText]) -> Counter[str]:
-    """Count gold spans by label, as scores do: a hit under its predicted label, a missed ambiguous span under `A|B`."""
+    """Count gold spans by the label that is predicted for them where they are met; what is missed of several labels is `A|B`."""
     return Counter(label for text in texts for spans in (text.comparison.hits, text.comparison.missed) for _, _, label in spans)
 
 

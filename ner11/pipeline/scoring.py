@@ -27,12 +27,20 @@ class Comparison:
         missed: Gold spans that no hit met; the label is `A|B` where several are allowed.
         ignored: Predicted spans that are neither right nor wrong: of a label that the source does not cover, or
             over a span whose label is not known. Gold spans of labels that are not covered are left out too.
+        met: The annotated label of each hit, `A|B` where several are allowed; empty if they are the predicted ones.
     """
 
     hits: list[SpanKey] = field(default_factory=list)
     spurious: list[SpanKey] = field(default_factory=list)
     missed: list[SpanKey] = field(default_factory=list)
     ignored: list[SpanKey] = field(default_factory=list)
+    met: list[str] = field(default_factory=list)
+
+    @property
+    def hit_labels(self) -> list[str]:
+        """The annotated label of each hit, which it counts under: a set has hits and misses, or its labels would have hits
+        without the misses that belong to them."""
+        return self.met or [label for _, _, label in self.hits]
 
 
 def compare_spans(gold: Iterable[SpanKey], predicted: Iterable[SpanKey], coverage: Collection[str] | None = None) -> Comparison:
@@ -55,7 +63,7 @@ def compare_spans(gold: Iterable[SpanKey], predicted: Iterable[SpanKey], coverag
     for start, end, label in predicted:
         if label in allowed.get((start, end), "").split("|"):
             result.hits.append((start, end, label))
-            del allowed[start, end]
+            result.met.append(allowed.pop((start, end)))
         elif (coverage is not None and label not in coverage) or any(start < e and s < end for s, e in unknown):
             result.ignored.append((start, end, label))
         else:
@@ -104,10 +112,10 @@ class Counts:
 
 
 def count_labels(comparisons: Iterable[Comparison]) -> dict[str, Counts]:
-    """Count by label. A hit counts for the predicted label; a missed ambiguous span under its own `A|B`."""
+    """Count by annotated label, wrong predictions by theirs; a span with several allowed labels counts under `A|B`."""
     counts: defaultdict[str, Counts] = defaultdict(Counts)
     for comparison in comparisons:
-        for _, _, label in comparison.hits:
+        for label in comparison.hit_labels:
             counts[label].tp += 1
         for _, _, label in comparison.spurious:
             counts[label].fp += 1

@@ -1,20 +1,23 @@
 """The verdict on a model: what `gate` writes about it, and what `package` reads."""
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from junitparser import Failure, JUnitXml, Properties, Property, TestCase, TestSuite
+from pydantic import ValidationError
 
 from ner11.errors import Ner11Error
-from ner11.evaluation.gates import GateResult, verdict
+from ner11.evaluation.gate import FAILED, GateResult
+from ner11.evaluation.gates import verdict
 from ner11.files import hash_folder, read_json, write_json, write_text
+from ner11.release.records import GatesRecord, Metrics, Record
+from ner11.schema import first_problem
 
 FORMAT = 2
 """Of `metrics.json`."""
-_PARTS = ("model", "overall", "sources", "comparison")
-_SCORES = ("micro", "macro", "labels", "levels")
 _SHOWN = 3
 """Reasons that a message gives."""
 
@@ -33,27 +36,44 @@ def read_metrics(path: Path) -> dict[str, Any]:
         raise Ner11Error("the model is not evaluated", where=path, fix="Run 'spacy project run evaluate' first")
     again = "Run 'spacy project run evaluate --force' to write it again"
     metrics = read_json(path)
-    found = metrics.get("format", 1) if isinstance(metrics, dict) else None
+    found = metrics.get("format", 1) if isinstance(metrics, dict) else FORMAT
     if found != FORMAT:
-        what = "no object" if found is None else f"of format {found}, not {FORMAT}"
-        raise Ner11Error(f"damaged or of another version ({what})", where=path, fix=again)
-    if lacking := _find_gap(metrics):
-        raise Ner11Error(f"damaged (no '{lacking}')", where=path, fix=again)
+        what = f"damaged or of another version (of format {json.dumps(found)}, not {FORMAT})"
+        raise Ner11Error(what, where=path, fix=again)
+    _check(metrics, Metrics, where=path, fix=again)
+    status = metrics["baseline"]["status"]
+    if (status == "compared") != (metrics["comparison"] is not None):
+        raise Ner11Error(f"damaged (comparison: does not fit the status '{status}' of baseline)", where=path, fix=again)
     return dict(metrics)
 
 
-def _find_gap(metrics: dict[str, Any]) -> str | None:
-    """Name the first part that metrics lack; None if they are whole."""
-    for part in _PARTS:
-        if part not in metrics:
-            return part
-    if not isinstance(metrics["sources"], dict):
-        return "sources"
-    for name, summary in (("overall", metrics["overall"]), *metrics["sources"].items()):
-        for part in _SCORES:
-            if not isinstance(summary, dict) or not isinstance(summary.get(part), dict):
-                return f"{part}' of '{name}"
-    return None
+def _check(data: Any, kind: type[Record], *, where: Path, fix: str) -> None:
+    try:
+        kind.model_validate(data)
+    except ValidationError as e:
+        raise Ner11Error(f"damaged ({first_problem(e)})", where=where, fix=fix) from e
+
+
+def require_same(results: Sequence[GateResult], metrics: Mapping[str, Any], *, metrics_path: Path, gates_path: Path) -> None:
+    """Refuse a verdict that would contradict the report.
+
+    Args:
+        results: What became of the gates now.
+        metrics: What `evaluate` wrote, with its results of the gates.
+        metrics_path: Where.
+        gates_path: The gates.
+
+    Raises:
+        Ner11Error: If they are not the gates that `evaluate` checked, or their results differ.
+    """
+    if gates_path.as_posix() != metrics["gates_file"]:
+        what = f"the report is about the gates of {metrics['gates_file']}, not {gates_path}"
+    elif [result.to_dict() for result in results] != metrics["gates"]:
+        what = f"the gates of {gates_path} have other results than in the report"
+    else:
+        return
+    fix = f"Run 'spacy project run evaluate . --vars.gates {gates_path.stem}' first"
+    raise Ner11Error(what, where=metrics_path, fix=fix)
 
 
 def write_junit(path: Path, results: Sequence[GateResult], *, name: str) -> None:
@@ -61,7 +81,8 @@ def write_junit(path: Path, results: Sequence[GateResult], *, name: str) -> None
 
     Args:
         path: The file.
-        results: A test case each: the test set as its class; value, interval, support and status as its properties.
+        results: A test case each: the test set as its class; value, interval, support and status as its properties. Without
+            any, a test case that failed.
         name: Of the test suite.
 
     Raises:
@@ -77,6 +98,10 @@ def write_junit(path: Path, results: Sequence[GateResult], *, name: str) -> None
         case.append(properties)
         if not result.passed:
             case.result = [Failure(result.reason, result.status)]
+        suite.add_testcase(case)
+    if not results:  # an empty suite counts as passed
+        case = TestCase("gates are set", classname=name)
+        case.result = [Failure(verdict(results)["reasons"][0], FAILED)]
         suite.add_testcase(case)
     xml = JUnitXml()
     xml.add_testsuite(suite)
@@ -122,15 +147,18 @@ def read_verdict(path: Path, *, model: Path, metrics_path: Path, allow_failed: b
         allow_failed: Let a model through that may not ship.
 
     Raises:
-        Ner11Error: If the gates were not checked, or on another model or other metrics, or did not pass.
+        Ner11Error: If the gates were not checked, or on another model or other metrics, or are others now, or did not pass.
     """
     if not path.is_file():
         raise Ner11Error("the gates are not checked", where=path, fix="Run 'spacy project run gate' first")
     record = read_json(path)
-    if not isinstance(record, dict) or not {"model", "verdict", "gates", "metrics_sha256"} <= record.keys():
-        raise Ner11Error("damaged", where=path, fix="Run 'spacy project run gate --force' to write it again")
-    if record["model"].get("sha256") != hash_folder(model):
+    _check(record, GatesRecord, where=path, fix="Run 'spacy project run gate --force' to write it again")
+    if record["model"]["sha256"] != hash_folder(model):
         raise Ner11Error(f"about another model than {model}", where=path, fix="Run 'spacy project run evaluate' and gate again")
+    gates_path = Path(record["gates_file"])
+    if not gates_path.is_file() or record["gates_sha256"] != _hash_file(gates_path):
+        fix = "Run 'spacy project run evaluate' and gate again"
+        raise Ner11Error(f"about other gates than those of {gates_path} now", where=path, fix=fix)
     if record["metrics_sha256"] != _hash_file(metrics_path):
         raise Ner11Error(f"about other metrics than {metrics_path}", where=path, fix="Run 'spacy project run gate' again")
     if not record["verdict"]["may_ship"] and not allow_failed:

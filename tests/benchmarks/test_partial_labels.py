@@ -18,11 +18,10 @@ from partial.transform import (
     is_short,
     sample,
     vary,
-    write_docs,
 )
 from partial.variants import expand, find_variant
 
-from ner11.corpus.shards import read_docs
+from ner11.corpus.shards import read_docs, write_docs
 from ner11.errors import Ner11Error
 from ner11.pipeline.allowed import allowed_tags, read_annotation
 from ner11.pipeline.chain import Packing

@@ -121,17 +121,25 @@ def test_labels_that_one_model_has_count_with_no_f1_for_the_other():
     assert [row["interval"] for row in labels.values()] == [[1, 1], [0, 0]]
 
 
-def test_sets_of_labels_count_in_all_and_are_no_label():
+def test_a_set_of_labels_has_its_own_hits_and_misses():
     result = compare(([("Turla", "A|B")], [("Turla", "A")], []))
-    assert (list(result["labels"]), result["overall"]["baseline_f1"], result["fixed"]) == (["A"], 0, 1)
+    assert (list(result["labels"]), result["overall"]["baseline_f1"], result["fixed"]) == (["A|B"], 0, 1)
 
 
-def test_more_labels_need_smaller_p_values():
-    alone = compare(*[LOST] * 4)["labels"]["A"]
+def test_more_labels_that_changed_need_smaller_p_values():
+    alone = compare(*[LOST] * 8)["labels"]["A"]
     others = [(f"{word}", f"L{word}") for word in ("used", "KillDisk", "against", "Kyiv")]
-    among = compare(*[(A + others, others, A + others)] * 4)["labels"]["A"]
-    assert alone["p_worse_adjusted"] == alone["p_worse"] == among["p_worse"]
+    assert alone["p_worse_adjusted"] == alone["p_worse"]
+    beside_constant = compare(*[(A + others, others, A + others)] * 8)["labels"]["A"]
+    assert beside_constant["p_worse_adjusted"] == alone["p_worse"], "labels in which nothing changed hide no loss"
+    among = compare(*[(A + others, [], A + others)] * 8)["labels"]["A"]
     assert among["p_worse_adjusted"] == pytest.approx(5 * among["p_worse"])
+
+
+def test_a_loss_in_too_few_documents_to_prove_it_is_told():
+    result = compare(*[LOST] * 3, *[(B, B, B)] * 20)
+    assert result["labels"]["A"]["p_worse_adjusted"] == 1 and result["labels"]["A"]["lost"]
+    assert not result["labels"]["B"]["lost"]
 
 
 def test_the_more_labels_the_more_rounds_so_that_a_loss_can_be_significant_among_them(monkeypatch):
@@ -142,8 +150,13 @@ def test_the_more_labels_the_more_rounds_so_that_a_loss_can_be_significant_among
 
 def test_holm():
     # Sorted: 4 * 0.005, 3 * 0.01, 2 * 0.03, and 0.04, which is not below the one before it.
-    assert adjust(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert adjust(np.array([0.9, 0.6])) == [1, 1] and adjust(np.zeros(0)) == []
+    assert adjust(np.array([0.01, 0.04, 0.03, 0.005]), np.zeros(4)) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert adjust(np.array([0.9, 0.6]), np.zeros(2)) == [1, 1] and adjust(np.zeros(0), np.zeros(0)) == []
+
+
+def test_tests_that_can_prove_nothing_are_left_out_of_the_number():
+    # Two can reach 0.05 / 2; the third only 0.04, which would do alone, but not among three.
+    assert adjust(np.array([0.01, 0.02, 0.04, 0.5]), np.array([0.001, 0.01, 0.04, 0.5])) == pytest.approx([0.02, 0.02, 1, 1])
 
 
 def test_the_seed_makes_the_result():

@@ -33,6 +33,7 @@ def difference(gap=-0.1, **p):
 COMPARISON = {
     "baseline": {"name": "en_toy", "version": "0.9.0"},
     "texts": 100,
+    "missing": 0,
     "overall": difference(p_worse=0.3),
     "labels": {
         "TOOL": difference(p_worse=0.005, p_worse_adjusted=0.01),
@@ -43,6 +44,7 @@ METRICS = {
     "overall": summary(score(40, 10, 40), TOOL=score(40, 10, 40)),
     "sources": {"gold": summary(score(9, 3, 1), TOOL=score(9, 3, 1), PLACE=score(fp=2), DATE=score(fn=30))},
     "comparison": COMPARISON,
+    "baseline": {"status": "compared", "note": ""},
 }
 
 
@@ -170,6 +172,50 @@ def test_too_little_support_proves_nothing_either_way(unproven, minimum, passed)
     assert result.note == "10 annotated spans of the 11 needed"
 
 
+@pytest.mark.parametrize(
+    ("gate", "change"),
+    [
+        (Gate("gold", "TOOL", "f1", 0.1), {"f1": float("nan")}),
+        (Gate("gold", "TOOL", "f1", 0.1), {"f1": 1.01}),
+        (Gate("gold", "TOOL", "f1", 0.1), {"f1": -0.5}),
+        (Gate("gold", "TOOL", "f1", 0.1, "lower"), {"f1_interval": [float("nan"), 0.9]}),
+        (Gate("gold", "TOOL", "f1", 0.1, "lower"), {"f1_interval": [0.9, 7]}),
+        (Gate("gold", "TOOL", "f1", 0.1, unproven="pass"), {"f1": float("nan")}),
+        (Gate("gold", "TOOL", "f1", 0.1, "point", 50, "pass"), {"f1": float("nan")}),
+    ],
+)
+def test_an_impossible_figure_fails(gate, change):
+    scores = summary(score(9, 3, 1), TOOL=score(9, 3, 1) | change)
+    result = check(gate, sources={"gold": scores})
+    assert (result.passed, result.value, result.note) == (False, None, "a figure that is no share from 0 to 1")
+
+
+@pytest.mark.parametrize("label", ["ALL", "ANY"])
+@pytest.mark.parametrize("p", [float("nan"), 1.5, -1])
+def test_an_impossible_p_value_fails(label, p):
+    comparison = COMPARISON | {
+        "overall": difference(p_worse=p),
+        "labels": COMPARISON["labels"] | {"DATE": difference(p_worse=p, p_worse_adjusted=p)},
+    }
+    result = check(Gate(ALL, label, "no_regression", 0.001, unproven="pass"), comparison=comparison)
+    assert (result.passed, result.value, result.note) == (False, None, "a figure that is no share from 0 to 1")
+
+
+@pytest.mark.parametrize(
+    ("bound", "counts", "status", "note"),
+    [
+        ("lower", (9, 3, 1), "not proven", "no interval from a single document"),
+        ("point", (9, 3, 1), "passed", ""),
+        ("lower", (0, 0, 1), "failed", "never predicted"),
+    ],
+    ids=["lower end", "point", "undefined"],
+)
+def test_a_single_document_proves_no_lower_end(bound, counts, status, note):
+    row = {key: None if key.endswith("_interval") else value for key, value in score(*counts).items()}
+    result = check(Gate("gold", "TOOL", "precision", 0.5, bound), sources={"gold": summary(row, TOOL=row)})
+    assert (result.status, result.note) == (status, note)
+
+
 def test_an_absent_label_fails_even_where_the_unproven_may_pass():
     assert not check(Gate("gold", "TOOLS", "f1", 0.0, unproven="pass")).passed
 
@@ -197,8 +243,55 @@ def test_a_model_may_not_be_worse_than_the_last_release(gate, value, status, not
 
 @pytest.mark.parametrize("label", ["ALL", "ANY"])
 def test_the_first_release_is_no_regression(label):
-    result = check(Gate(ALL, label, "no_regression", 0.05), comparison=None)
+    result = check(Gate(ALL, label, "no_regression", 0.05), comparison=None, baseline={"status": "first", "note": ""})
     assert (result.passed, result.value, result.note) == (True, None, "no earlier release to compare with")
+
+
+@pytest.mark.parametrize("label", ["ALL", "ANY"])
+@pytest.mark.parametrize("status", ["off", "missing"])
+@pytest.mark.parametrize(("unproven", "passed"), [("fail", False), ("pass", True)])
+def test_without_the_last_release_nothing_is_proven(label, status, unproven, passed):
+    gate = Gate(ALL, label, "no_regression", 0.05, unproven=unproven)
+    result = check(gate, comparison=None, baseline={"status": status, "note": "its predictions are lost"})
+    assert (result.status, result.passed, result.note) == ("not proven", passed, "its predictions are lost")
+
+
+@pytest.mark.parametrize(
+    ("texts", "missing", "status", "note"),
+    [
+        (1, 124, "not proven", "both models read 1 of 125 texts, the earlier one lacks 124"),
+        (50, 51, "not proven", "both models read 50 of 101 texts, the earlier one lacks 51"),
+        (50, 50, "passed", "both models read 50 of 100 texts, the earlier one lacks 50"),
+        (50, 0, "passed", ""),
+    ],
+)
+def test_a_comparison_on_less_than_half_of_the_texts_proves_nothing(texts, missing, status, note):
+    result = check(Gate(ALL, "ALL", "no_regression", 0.05), comparison=COMPARISON | {"texts": texts, "missing": missing})
+    assert (result.status, result.note, result.support) == (status, note, texts)
+
+
+LOST = difference(gap=-0.9, p_worse=0.1, p_worse_adjusted=1.0) | {"lost": True}
+PROVEN = difference(gap=-0.9, p_worse=0.001, p_worse_adjusted=0.001) | {"lost": True}
+KEPT = difference(gap=0.1, p_worse=0.9, p_worse_adjusted=1.0) | {"lost": False}
+
+
+@pytest.mark.parametrize(
+    ("labels", "status", "note"),
+    [
+        ({"TOOL": KEPT, "PLACE": KEPT}, "passed", ""),
+        ({"TOOL": LOST, "PLACE": KEPT, "DATE|PLACE": LOST}, "passed", "fell to 0, too few spans to prove it: TOOL, DATE|PLACE"),
+        ({"TOOL": PROVEN, "PLACE": KEPT}, "failed", "TOOL is worse than in en_toy 0.9.0"),
+        (
+            {"TOOL|PLACE": PROVEN, "DATE": LOST},
+            "failed",
+            "TOOL|PLACE is worse than in en_toy 0.9.0; fell to 0, too few spans to prove it: DATE",
+        ),
+    ],
+    ids=["none", "some", "proven", "both"],
+)
+def test_labels_that_are_lost_are_named(labels, status, note):
+    result = check(Gate(ALL, "ANY", "no_regression", 0.05), comparison=COMPARISON | {"labels": labels})
+    assert (result.status, result.note) == (status, note)
 
 
 def test_a_comparison_without_labels_proves_no_label():
@@ -236,7 +329,10 @@ GOOD = Gate("gold", "TOOL", "f1", 0.5)
         pytest.param(
             [GOOD, Gate("gold", "TOOL", "f1", 0.5, "point", 50, "pass")],
             True,
-            ["All 2 gates passed", "F1 of TOOL on gold is not proven: 10 annotated spans of the 50 needed"],
+            [
+                "1 of 2 gates passed, 1 not proven but allowed",
+                "F1 of TOOL on gold is not proven: 10 annotated spans of the 50 needed",
+            ],
             id="passed unproven",
         ),
         pytest.param(
@@ -263,13 +359,51 @@ GOOD = Gate("gold", "TOOL", "f1", 0.5)
         pytest.param(
             [Gate(ALL, "ANY", "no_regression", 0.05)],
             False,
-            ["TOOL is worse than in en_toy 0.9.0 (p = 0.01; at least 0.05 is needed)"],
+            ["No regression of any label does not hold (p = 0.01; at least 0.05 is needed): TOOL is worse than in en_toy 0.9.0"],
             id="regression",
         ),
     ],
 )
 def test_the_verdict_says_why(gates, may_ship, reasons):
     assert verdict(check_gates(gates, METRICS, known=KNOWN)) == {"may_ship": may_ship, "reasons": reasons}
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "reason", "note"),
+    [
+        (Gate("gold", "TOOL", "f1", 0.6), 0.59996, "F1 of TOOL on gold is 59.996; 60.000 is needed", "59.996 is under 60.000"),
+        (Gate("gold", "TOOL", "f1", 0.6), 0.5994, "F1 of TOOL on gold is 59.9; 60.0 is needed", "under 60.0"),
+        (
+            Gate("gold", "TOOL", "f1", 0.6, "lower"),
+            0.5996,
+            "F1 of TOOL on gold is 65.0, but only 59.96 at the lower end of its interval; 60.00 is needed",
+            "59.96 is under 60.00",
+        ),
+    ],
+)
+def test_a_figure_just_below_the_minimum_does_not_read_like_it(gate, value, reason, note):
+    row = score(9, 3, 1) | ({"f1": value} if gate.bound == "point" else {"f1": 0.65, "f1_interval": [value, 0.7]})
+    result = check(gate, sources={"gold": summary(row, TOOL=row)})
+    assert (result.reason, result.note) == (reason, note)
+
+
+def test_a_p_value_just_below_the_minimum_does_not_read_like_it():
+    result = check(Gate(ALL, "ALL", "no_regression", 0.05), comparison=COMPARISON | {"overall": difference(p_worse=0.04998)})
+    assert "(p = 0.04998; at least 0.05 is needed)" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("gate", "reached", "needed"),
+    [
+        (Gate("gold", "TOOL", "precision", 0.75), "75.0", "75.0"),
+        (Gate("gold", "PLACE", "recall", 0.75), "–", "75.0"),
+        (Gate(ALL, "ALL", "no_regression", 0.125), "0.3", "0.125"),
+    ],
+    ids=["just reached", "undefined", "p"],
+)
+def test_value_and_minimum_are_written_alike(gate, reached, needed):
+    result = check(gate)
+    assert (result.reached, result.needed) == (reached, needed)
 
 
 @pytest.fixture(scope="module")

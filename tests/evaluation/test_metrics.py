@@ -128,6 +128,21 @@ def test_the_macro_average_takes_labels_with_support_only():
     assert summary["micro"]["f1"] == pytest.approx(2 / 5)
 
 
+def test_a_set_of_labels_has_the_misses_that_belong_to_its_hits(pipeline):
+    nlp = pipeline({"Sandworm": "A"})
+    unclear = [reference(nlp, unclear=[(0, "A|B")], group=str(i), text=text) for i, text in enumerate([TEXT, "Turla again"])]
+    summary = summarize(predict(nlp, [*unclear, reference(nlp, [(0, "A")], group="2")]))
+    assert {name: (row["tp"], row["fn"]) for name, row in summary["labels"].items()} == {"A": (1, 0), "A|B": (1, 1)}
+    assert summary["macro"] == {"f1": 1.0, "f1_interval": [1.0, 1.0], "labels": 1}
+
+
+def test_a_single_document_has_no_interval(pipeline):
+    nlp = pipeline({"Sandworm": "A"})
+    summary = summarize(predict(nlp, [reference(nlp, [(0, "A"), (4, "B")])]))
+    assert summary["micro"]["recall"] == 0.5
+    assert summary["micro"]["recall_interval"] is None and summary["macro"]["f1_interval"] is None
+
+
 TREE = Schema(
     "toy",
     [
@@ -168,7 +183,7 @@ def right_and_wrong(nodes):
         pytest.param(
             {"KillDisk": "TOOL"},
             {"unclear": [(2, "ACTOR|CVE")]},
-            [{"CYBER": (1, 0, 0)}, {"THREAT": (1, 0, 0)}, {"TOOL": (0, 1, 0), "ACTOR|CVE": (0, 0, 1)}],
+            [{"CYBER": (1, 0, 0)}, {"FLAW|THREAT": (1, 0, 0)}, {"TOOL": (0, 1, 0), "ACTOR|CVE": (0, 0, 1)}],
             id="one of a set",
         ),
         pytest.param(

@@ -124,13 +124,50 @@ UNKNOWN = {
 def test_what_is_not_there_is_said_so(card):
     provenance = make_metrics()["provenance"] | UNKNOWN
     text = card(**MISSING, robustness=EMPTY, provenance=provenance, overall=make_summary({}), sources={})
-    assert "This head gives spans without a confidence." in text and "entity._.confidence" not in text
+    assert "Not measured: the model found no span that counts." in text and "entity._.confidence" not in text
     assert "- not measured" in text and "Energy: not measured" in text and "training not measured" in text
     assert "Against" not in text and "None" not in text
     assert ModelCard(text).data.model_name == "en_ner11_toy"
+
+
+def test_a_head_without_confidences_is_told_from_a_model_that_finds_nothing(card):
+    assert "This head gives spans without a confidence." in card(**MISSING)
 
 
 def test_tables_are_whole(card):
     for table in re.findall(r"(?:^\|.*\n)+", card(), flags=re.MULTILINE):
         rows = table.replace(r"\|", "").splitlines()
         assert len({row.count("|") for row in rows}) == 1 and len(rows) > 2
+
+
+PARITY = {
+    "fp32": {"texts": 206, "entities": 1387, "logits": 1.2e-5, "confidence": 3e-6},
+    "int8": {
+        "texts": 125,
+        "f1": 0.752,
+        "expected_f1": 0.7533,
+        "changed_texts": 17,
+        "common_entities": 1300,
+        "confidence": 0.21,
+        "mean_confidence": 0.012,
+    },
+}
+
+
+def test_a_package_without_torch_says_how_it_differs(card):
+    export = {"of": "en_ner11_toy", "precision": "int8", "parity": PARITY}
+    summary = [GateResult(Gate("gold", "TOOL", "f1", 0.8), "passed", 0.818, 0.818, [0.768, 0.868], 10)]
+    ner11 = {
+        "encoder": "minilm (MIT)",
+        "head": "softmax",
+        "label_scheme": SCHEME,
+        "gates_passed": True,
+        "verdict": verdict(summary),
+        "gates_file": "configs/gates/toy.csv",
+        "gates": [result.to_dict() for result in summary],
+    }
+    text = card(meta={"name": "ner11_toy_onnx", "ner11": {**ner11, "export": export}})
+    assert "This is en_ner11_toy in another form: ONNX Runtime computes the encoder in int8" in text
+    assert "with logits that differ by at most 1.2e-05 and confidences by at most 3.0e-06." in text
+    assert "F1 75.2 for 75.3 on 125 test texts, in 17 of which other entities are found" in text
+    assert "Without torch" not in card()

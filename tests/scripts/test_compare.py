@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 
@@ -5,7 +6,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from ner11.evaluation.predictions import write_predictions
+from ner11.evaluation.predictions import record_release, write_predictions
 from ner11.evaluation.texts import from_reference, predict
 
 GOLD = {
@@ -51,6 +52,27 @@ def write(project):
     return write
 
 
+@pytest.fixture
+def release(project, write):
+    """Releases a pipeline with these words."""
+
+    def release(labels, *, version):
+        path = f"packages/en_ner11_cyber-{version}.predictions.jsonl"
+        write(path, labels, version=version)
+        sha256 = hashlib.sha256((project / path).read_bytes()).hexdigest()
+        record_release(
+            project / "packages",
+            name="en_ner11_cyber",
+            version=version,
+            wheel_sha256="a" * 64,
+            predictions_sha256=sha256,
+            date="2025-01-31",
+        )
+        return project / path
+
+    return release
+
+
 def read(project):
     return json.loads((project / "training/comparison.json").read_text())
 
@@ -61,10 +83,11 @@ def the_line(done):
     return line
 
 
-def test_the_last_release_is_found_and_compared(run, project, write):
-    write("packages/en_ner11_cyber-1.0.0.predictions.jsonl", {}, version="1.0.0")
-    write("packages/en_ner11_cyber-1.1.0.predictions.jsonl", WRONG, version="1.1.0")
-    write("packages/en_ner11_cyber-1.2.0.predictions.jsonl", {}, version="1.2.0")
+def test_the_last_release_is_found_and_compared(run, project, write, release):
+    release({}, version="1.0.0")
+    release(WRONG, version="1.1.0")
+    release({}, version="1.3.0")
+    write("packages/en_ner11_cyber-1.1.5.predictions.jsonl", {}, version="1.1.5")
     done = run("compare")
     assert done.exit_code == 0, done.output
     comparison = read(project)
@@ -96,8 +119,16 @@ def test_a_trained_pipeline_is_run(run, project, write):
 def test_without_an_earlier_release_nothing_is_compared(run, project, write):
     (project / "training/comparison.json").write_text("{}")
     done = run("compare")
-    assert done.exit_code == 0 and "No release before 1.2.0" in done.stdout
+    assert done.exit_code == 0 and "No release up to 1.2.0" in done.stdout
     assert read(project) is None
+
+
+def test_a_release_whose_predictions_are_lost_is_one_line(run, project, release):
+    release(WRONG, version="1.1.0").unlink()
+    line = the_line(run("compare"))
+    name = "packages/en_ner11_cyber-1.1.0.predictions.jsonl"
+    assert line.startswith(f"✘ {name}: the predictions of the release en_ner11_cyber 1.1.0 are not there. Restore the file")
+    assert not (project / "training/comparison.json").exists()
 
 
 def test_texts_that_the_earlier_model_lacks_are_told(run, project, write):

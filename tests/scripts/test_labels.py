@@ -150,8 +150,8 @@ def test_evidence_of_fewer_sources_does_not_replace_that_of_more(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "path", "message"),
     [
-        (["scores", "--level", "1"], "training/metrics.json", "training/metrics.json: no 'overall' in it"),
-        (["evidence"], "corpus/merged/ledger.json", "corpus/merged/ledger.json: no 'spans_kept' in it. Run merge again."),
+        (["scores", "--level", "1"], "training/metrics.json", "training/metrics.json: damaged (no 'overall' in it)"),
+        (["evidence"], "corpus/merged/ledger.json", "corpus/merged/ledger.json: damaged (no 'spans_kept' in it)"),
         (["label-studio", "--output", "training"], "training/x.json", "training: a folder. Name a file."),
     ],
 )

@@ -25,6 +25,13 @@ def chance(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def tell_apart(value: float, other: float, *, digits: int) -> tuple[str, str]:
+    """Write two numbers with so many decimals, or more where they would read alike."""
+    while digits < 15 and f"{value:.{digits}f}" == f"{other:.{digits}f}":
+        digits += 1
+    return f"{value:.{digits}f}", f"{other:.{digits}f}"
+
+
 def count(number: float) -> str:
     """Write a whole number with commas between the thousands."""
     return f"{number:,.0f}"

@@ -73,6 +73,7 @@ def write_report(
     """
     environment = _environment()
     agreed = ceiling(metrics.get("agreement"))
+    gold, gold_alone = view.find_gold(metrics["sources"])
     thresholds = (metrics["thresholds"] or {}).get("labels", {})
     script = environment.get_template("script.js").render()
     sources = view.sum_outcomes(ledger["spans"])
@@ -86,9 +87,13 @@ def write_report(
         "reasons": view.explain(metrics),
         "findings": view.sum_up(metrics["overall"]),
         "gates": view.gate_rows(metrics["gates"]),
-        "labels": view.label_rows(metrics["overall"], agreed=agreed, thresholds=thresholds),
+        "labels": view.label_rows(metrics["overall"], agreed=agreed if gold_alone else {}, thresholds=thresholds),
         "levels": view.nest_levels(metrics["overall"]["levels"]),
         "agreed": agreed,
+        "gold": gold,
+        "gold_name": view.GOLD,
+        "gold_alone": gold_alone,
+        "no_comparison": view.no_comparison(metrics["baseline"]),
         "sources": sources,
         "read": sum(row["read"] for row in sources.values()),
         "outcomes": [outcome for outcome in OUTCOMES if any(outcome in row for row in sources.values())],

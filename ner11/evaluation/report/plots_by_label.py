@@ -63,7 +63,7 @@ def draw_labels(overall: dict[str, Any], tiers: dict[str, str]) -> Plot | None:
         name="labels",
         title="F1 by label",
         caption="F1 on the test set with its 95% interval; behind each label its number of annotated spans (support). Labels "
-        "that were only predicted, and missed spans that may have one of several labels, stand in the table alone.",
+        "that were only predicted, and spans that may have one of several labels, stand in the table alone.",
         alt=f"{alt}all labels together {percent(micro)}.",
     )
 

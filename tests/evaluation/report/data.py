@@ -25,7 +25,7 @@ def make_summary(labels: dict[str, tuple[int, int, int]] | None = None) -> dict[
     total = score(*(sum(row[key] for row in rows.values()) for key in ("tp", "fp", "fn")))
     scored = [row["f1"] for row in rows.values() if row["support"]]
     part = {"correct": 35, "incorrect": 4, "partial": 2, "missed": 22, "spurious": 5}
-    parents = {"TOOL": "MEANS", "CVE": "MEANS", "PLACE": "SITE", "DATE": "TIME", "TOOL|PLACE": "MEANS|SITE"}
+    parents = {"TOOL": "MEANS", "CVE": "MEANS", "PLACE": "SITE", "DATE": "TIME", "TOOL|PLACE": "MEANS|SITE", "ZONE": "SITE"}
     tiers = {"MEANS": "CYBER", "SITE": "CONTEXT", "TIME": "CONTEXT"}
     return {
         "texts": 7,
@@ -67,6 +67,8 @@ def make_calibration() -> dict[str, Any]:
     part = {"spans": 43, "ece": 0.061, "ece_interval": [0.04, 0.09], "brier": 0.142, "brier_interval": [0.11, 0.18], "bins": bins}
     return {
         "temperature": 1.27,
+        "texts": 7,
+        "words": 1234,
         "after": part,
         "before": {**part, "ece": 0.118, "brier": 0.153},
         "labels": {"PLACE": {"spans": 25, "confidence": 0.86, "accuracy": 0.8, "gap": 0.06}},
@@ -90,7 +92,10 @@ def make_comparison() -> dict[str, Any]:
         "texts": 6,
         "missing": 1,
         "overall": row,
-        "labels": {"PLACE": {**row, "p_worse_adjusted": 1.0}, "TOOL": {**row, "difference": -0.04, "p_worse_adjusted": 0.0004}},
+        "labels": {
+            "PLACE": {**row, "p_worse_adjusted": 1.0, "lost": False},
+            "TOOL": {**row, "difference": -0.04, "p_worse_adjusted": 0.0004, "lost": False},
+        },
         "fixed": 5,
         "broken": 1,
         "flips": [
@@ -161,6 +166,7 @@ def make_metrics(**changes: Any) -> dict[str, Any]:
             ],
         },
         "comparison": make_comparison(),
+        "baseline": {"status": "compared", "note": ""},
         "gates_file": "configs/gates/toy.csv",
         "gates": [make_gate(), make_gate(label="ALL", metric="no_regression", test_set="ALL", minimum=0.05, value=0.9)],
         "agreement": {

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, sync_playwright
 
 from ner11.evaluation.report.page import write_report
-from tests.evaluation.report.data import ERRORS, LEDGER, LOG, STATISTICS, make_gate, make_metrics
+from tests.evaluation.report.data import ERRORS, LEDGER, LOG, STATISTICS, make_gate, make_metrics, make_summary
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = (
@@ -22,7 +22,13 @@ ARGUMENTS = (
 FIRST_SCREEN = {"width": 1280, "height": 900}
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 GATES = [make_gate() for _ in range(12)]
-REFUSED = {"verdict": {"may_ship": False, "reasons": ["F1 of TOOL is 81.8"]}, "gates": [make_gate(passed=False, status="failed")]}
+REFUSED = {
+    "verdict": {"may_ship": False, "reasons": ["F1 of TOOL is 81.8"]},
+    "gates": [make_gate(passed=False, status="failed"), *GATES[1:]],
+    "sources": {"gold": make_summary(), "other": make_summary()},
+    "comparison": None,
+    "baseline": {"status": "missing", "note": "no packages/en_toy_with_a_long_name-0.9.0.predictions.jsonl"},
+}
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
 
@@ -78,21 +84,22 @@ def test_it_opens_without_errors_and_asks_for_nothing_else(open_report, reports)
     assert open_report().said == [reports["ships"]]
 
 
-def test_verdict_figures_and_gates_are_on_the_first_screen(open_report):
-    page = open_report()
-    assert page.get_by_role("heading", name="May ship: all 12 gates passed").is_visible()
+@pytest.mark.parametrize(("name", "headline"), [("ships", "May ship: all 12 gates"), ("refused", "Must not ship: 1 of 12 gates")])
+def test_verdict_figures_and_gates_are_on_the_first_screen(open_report, name, headline):
+    page = open_report(name)
+    assert page.get_by_role("heading", name=headline).is_visible()
     assert page.locator("#gates + .scroll tbody tr").count() == 12
     assert page.locator("#gates + .scroll").bounding_box()["y"] + page.locator("#gates + .scroll").bounding_box()["height"] < 900
 
 
-def test_labels_are_sorted_by_keyboard(open_report):
+def test_labels_are_sorted_by_keyboard_and_sets_of_them_stay_below(open_report):
     page = open_report()
     head = page.locator("#label-table th", has=page.get_by_role("button", name="support"))
     head.get_by_role("button").focus()
     page.keyboard.press("Enter")
     assert (head.get_attribute("aria-sort"), column(page, 8)) == ("descending", ["40", "10", "6", "4", "1"])
     page.keyboard.press("Space")
-    assert (head.get_attribute("aria-sort"), column(page, 8)) == ("ascending", ["1", "4", "6", "10", "40"])
+    assert (head.get_attribute("aria-sort"), column(page, 8)) == ("ascending", ["4", "6", "10", "40", "1"])
     assert page.locator("#label-table th[aria-sort]").count() == 1
 
 
@@ -129,9 +136,10 @@ def test_without_scripts_everything_is_there(open_report):
     assert not page.locator("form.filter").first.is_visible() and page.locator("#label-table button").count() == 0
 
 
+@pytest.mark.parametrize("name", ["ships", "refused"])
 @pytest.mark.parametrize("width", [400, 700, 1280, 1600])
-def test_only_tables_scroll_sideways(open_report, width):
-    page = open_report(viewport={"width": width, "height": 800})
+def test_only_tables_scroll_sideways(open_report, name, width):
+    page = open_report(name, viewport={"width": width, "height": 800})
     page.evaluate(OPEN_ALL)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

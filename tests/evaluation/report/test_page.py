@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 import pytest
 
 from ner11.evaluation.report.examples import EXAMPLES, PAIRS, draw_examples
-from ner11.evaluation.report.formatting import cell, chance, duration, signed, signed_range
+from ner11.evaluation.report.formatting import cell, chance, duration, signed, signed_range, tell_apart
 from ner11.evaluation.report.page import ceiling, write_report
-from ner11.evaluation.report.view import headline
+from ner11.evaluation.report.view import gate_rows, headline
 from tests.evaluation.report.data import (
     EMPTY_LEDGER,
     ERRORS,
@@ -52,6 +52,7 @@ def test_a_passed_verdict_is_told_in_words(render):
 
 
 FAILED = make_gate(passed=False, status="failed", note="under 90.0", minimum=0.9)
+UNPROVEN = make_gate(label="CVE", status="not proven", min_support=20, note="too few")
 
 
 def test_a_failed_verdict_says_why(render):
@@ -73,18 +74,35 @@ def test_of_many_reasons_the_first_stand_above_the_table_of_gates(render):
         (True, [make_gate()], "May ship: the one gate passed"),
         (False, [], "Must not ship: no gates are set"),
         (False, [FAILED, FAILED], "Must not ship: 2 of 2 gates failed"),
+        (True, [make_gate(), UNPROVEN, make_gate()], "May ship: 2 of 3 gates passed, 1 not proven but allowed"),
     ],
 )
 def test_the_headline_counts_gates(verdict, gates, expected):
     assert headline({"may_ship": verdict}, gates) == expected
 
 
+@pytest.mark.parametrize(
+    ("gates", "expected"),
+    [
+        (
+            [make_gate(), UNPROVEN],
+            "1 figure that a release must reach is not proven, which configs/gates/toy.csv allows; every other one was reached "
+            "on texts that were kept apart from training.",
+        ),
+        ([UNPROVEN] * 2, "2 figures that a release must reach are not proven, which configs/gates/toy.csv allows."),
+    ],
+)
+def test_what_was_not_proven_is_not_said_to_be_reached(render, gates, expected):
+    lines, _ = render(gates=gates, verdict={"may_ship": True, "reasons": ["so many passed", "F1 of CVE is not proven: too few"]})
+    assert expected in " ".join(lines) and "F1 of CVE is not proven: too few." in " ".join(lines)
+    assert not any_line(lines, "Every figure") and not any_line(lines, "so many passed")
+
+
 def test_gates_that_failed_come_first_then_those_not_proven(render):
-    unproven = make_gate(label="CVE", status="not proven", min_support=20, note="too few")
     absent = make_gate(label="DAM", status="absent", passed=False, value=None, interval=None, support=0, note="no such label")
     lower = make_gate(label="ALL", bound="lower", value=0.768)
     worse = make_gate(label="ANY", test_set="ALL", metric="no_regression", minimum=0.05, value=0.4321, interval=[-0.02, 0.01])
-    lines, _ = render(gates=[make_gate(), unproven, lower, worse, absent])
+    lines, _ = render(gates=[make_gate(), UNPROVEN, lower, worse, absent])
     start = lines.index("absent | gold | DAM | F1 | ≥ 80.0 | – | | 0 of 5 | no such label")
     assert lines[start + 1 : start + 5] == [
         "not proven, allowed | gold | CVE | F1 | ≥ 80.0 | 81.8 | [76.8, 86.8] | 10 of 20 | too few",
@@ -92,6 +110,24 @@ def test_gates_that_failed_come_first_then_those_not_proven(render):
         "passed | gold | all labels | F1, lower bound | ≥ 80.0 | 76.8 | [76.8, 86.8] | 10 |",
         "passed | all | every label | no regression | p ≥ 0.05 | p 0.432 | [−2.0, +1.0] | 10 |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        (make_gate(passed=False, status="failed", minimum=0.6, value=0.5997), ("≥ 60.00", "59.97")),
+        (make_gate(passed=False, status="failed", minimum=0.8333, value=0.83325), ("≥ 83.330", "83.325")),
+        (make_gate(minimum=0.6, value=0.60001), ("≥ 60.0", "60.0")),
+        (make_gate(passed=False, status="failed", minimum=0.6, value=None), ("≥ 60.0", "–")),
+        (
+            make_gate(passed=False, status="failed", metric="no_regression", minimum=0.05, value=0.04996),
+            ("p ≥ 0.05000", "p 0.04996"),
+        ),
+    ],
+)
+def test_a_figure_below_the_minimum_does_not_read_like_it(gate, expected):
+    (row,) = gate_rows([gate])
+    assert (row["needed"], row["reached"]) == expected
 
 
 def test_the_key_figures_are_a_sentence_too(render):
@@ -108,8 +144,30 @@ def test_labels_stand_with_all_that_is_known_of_them(render):
     assert "PLACE | CONTEXT | 80.0 | 50.0 | 61.5 | | [56.5, 66.5] | 40 | 25 | 92.3 | 0.83" in lines
     assert "TOOL | CYBER | 75.0 | 90.0 | 81.8 | | [76.8, 86.8] | 10 | 12 | | –" in lines
     assert "DATE | CONTEXT | – | 0.0 | 0.0 | | [0.0, 5.0] | 4 | 0 | | –" in lines
-    assert any_line(lines, "TOOL | PLACE | | – | 0.0 | 0.0 |")
     assert "all spans (micro) | | 81.4 | 57.4 | 67.3 | | [62.3, 72.3] | 61 | 43 | 91.0 |" in lines
+
+
+SEVERAL = make_summary({"TOOL": (9, 3, 1), "TOOL|PLACE": (3, 0, 1), "ZONE": (1, 0, 0)})
+
+
+def test_spans_of_several_labels_stand_last_with_their_recall_alone(render):
+    lines, _ = render(overall=SEVERAL, sources={"gold": SEVERAL, "other": SEVERAL})
+    row = "TOOL | PLACE one of several |"
+    start = lines.index("ZONE | CONTEXT | 100.0 | 100.0 | 100.0 | | [95.0, 100.0] | 1 | 1 | –")
+    assert lines[start + 1] == f"{row} | – | 75.0 | – | | | 4 | 3 | –"
+    assert f"{row} – | 75.0 | – | | | 4 | 3" in lines  # of one test set
+    assert (
+        "| TOOL\\|PLACE (one of several) | – | 75.0 | – | | 4 | 3 |"
+        in render("report.md", overall=SEVERAL, sources={"gold": SEVERAL})[1]
+    )
+
+
+def test_changes_of_spans_of_several_labels_stand_last(render):
+    comparison = make_metrics()["comparison"]
+    row = comparison["labels"]["PLACE"]
+    lines, _ = render(comparison={**comparison, "labels": {"A|B": {**row, "lost": True}, "C": row}})
+    start = lines.index("C | 65.0 | 67.3 | +2.3 | [−1.0, +5.0] | 1.000")
+    assert lines[start + 1] == "A | B one of several fell to 0 | 65.0 | 67.3 | +2.3 | [−1.0, +5.0] | 1.000"
 
 
 def test_labels_that_the_model_does_not_have_are_named(render):
@@ -120,6 +178,72 @@ def test_agreement_counts_where_there_are_spans_enough():
     rows = {"A": {"first": 4, "second": 5, "f1": 0.9}, "B": {"first": 4, "second": 4, "f1": 0.2}}
     assert ceiling({"labels": rows, "overall": {"f1": 0.8}}) == {"A": 0.9, "": 0.8}
     assert ceiling(None) == {}
+
+
+def test_agreement_is_a_ceiling_where_all_test_texts_are_of_the_gold_set(render):
+    lines, _ = render()
+    assert any_line(lines, "Human agreement91.0F1, a ceiling")
+    assert any_line(lines, "agree with F1 91.0 [85.0, 96.0];", "this one has F1 67.3 on gold", "The table of labels shows it")
+
+
+OTHER = make_summary({"TOOL": (1, 0, 9), "PLACE": (20, 5, 20)})
+
+
+def test_agreement_on_the_gold_set_stands_beside_no_figure_of_other_texts(render):
+    changes = {"overall": OTHER, "sources": {"gold": make_summary(), "other": OTHER}}
+    lines, _ = render(**changes)
+    assert any_line(lines, "Human agreement91.0F1 on gold; the model 67.3")
+    assert any_line(lines, "this one has F1 67.3 on gold", "The table of its labels under Test sets")
+    assert "PLACE | CONTEXT | 80.0 | 50.0 | 61.5 | | [56.5, 66.5] | 40 | 25 | 0.83" in lines
+    assert any_line(lines, "all spans (micro) |", "| 50 | 26 |") and not any_line(lines, "all spans (micro) |", "91.0")
+    assert "PLACE | 80.0 | 50.0 | 61.5 | | [56.5, 66.5] | 40 | 25 | 92.3" in lines  # of gold
+    assert "PLACE | 80.0 | 50.0 | 61.5 | | [56.5, 66.5] | 40 | 25" in lines  # of the other one
+    assert "| human agreement, F1 on gold (the model there: 67.3) | 91.0 | |" in render("report.md", **changes)[1]
+
+
+def test_without_the_gold_set_agreement_is_no_ceiling(render):
+    changes = {"sources": {"other": make_summary()}}
+    lines, _ = render(**changes)
+    assert any_line(lines, "Human agreement–not measured on these texts")
+    assert any_line(lines, "agree with F1 91.0", "The gold set is none of the test sets")
+    assert "| human agreement, F1 | not measured on these texts | |" in render("report.md", **changes)[1]
+
+
+def test_calibration_on_a_sample_says_so(render):
+    assert not any_line(render()[0], "of 7 texts")
+    calibration = make_metrics()["calibration"] | {"texts": 3, "words": 1100}
+    lines, _ = render(calibration=calibration)
+    assert "On 3 of 7 texts (1,100 words)." in lines
+    assert "Found spans by confidence, about as many in each row, on 3 of 7 texts." in lines
+
+
+@pytest.mark.parametrize(
+    ("status", "note", "tile", "section"),
+    [
+        ("first", "", "first release", "This is the first release"),
+        ("off", "off", "not compared: switched off", "Not compared: switched off by --vars.baseline none."),
+        ("missing", "no file x.jsonl", "not compared: no file x.jsonl", "Not compared: no file x.jsonl."),
+    ],
+)
+def test_why_there_is_no_comparison_is_said(render, status, note, tile, section):
+    changes = {"comparison": None, "baseline": {"status": status, "note": note}}
+    lines, _ = render(**changes)
+    assert any_line(lines, f"Change–{tile}") and any_line(lines, section)
+    assert any_line(lines, "first release") == (status == "first")
+    assert f"| change | {tile} | |" in render("report.md", **changes)[1]
+
+
+def without_intervals(value):
+    if isinstance(value, dict):
+        return {key: None if key.endswith("interval") else without_intervals(one) for key, one in value.items()}
+    return [without_intervals(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.md"])
+def test_a_single_document_has_no_intervals(render, name):
+    lines, _ = render(name, **without_intervals(make_metrics()))
+    assert not any_line(lines, "None") and not any(re.search(r"\w [.;,)]", line) for line in lines)
+    assert name == "report.md" or any_line(lines, "F167.3no interval")
 
 
 def test_categories_stand_below_their_tier(render):
@@ -181,7 +305,11 @@ UNTESTED = {"texts": 0, "words": 0, "plain": EMPTY["micro"], "perturbations": {}
         pytest.param({"overall": EMPTY}, "No label is annotated in the test texts, and none was found.", id="no labels"),
         pytest.param({"sources": {}}, "There were no test texts.", id="no sources"),
         pytest.param({"calibration": None, "thresholds": None}, "This head gives no confidences", id="no confidences"),
-        pytest.param({"comparison": None}, "This is the first release", id="no earlier release"),
+        pytest.param(
+            {"calibration": None, "thresholds": None, "overall": NOTHING_FOUND},
+            "The model found no span that counts, so there is no confidence to measure",
+            id="nothing to calibrate",
+        ),
         pytest.param({"agreement": None}, "the ceiling is not known", id="no agreement"),
         pytest.param({"slices": {}}, "No slices were measured.", id="no slices"),
         pytest.param({"slices": {"surface": {}}}, "no spans", id="empty slice"),
@@ -310,7 +438,6 @@ def test_the_short_form_has_the_same_figures(render):
         "| change of F1 since 0.9.0 | +2.3 | [−1.0, +5.0] |",
         "| ✅ passed | gold | TOOL | F1 | ≥ 80.0 | 81.8 | [76.8, 86.8] | 10 |  |",
         "| PLACE | 80.0 | 50.0 | 61.5 | [56.5, 66.5] | 40 | 25 |",
-        "| TOOL\\|PLACE | – | 0.0 | 0.0 |",
         "| surface | seen | 85.1 |",
         "|  | unseen | 52.6 |",
         "| lower case | 57.8 | 8.2 | [3.0, 13.0] |",
@@ -342,6 +469,9 @@ def test_the_tables_of_the_short_form_have_even_rows(render):
         (duration(152), "2 min 32 s"),
         (duration(8.2), "8 s"),
         (duration(None), "not measured"),
+        (tell_apart(59.97, 60.0, digits=1), ("59.97", "60.00")),
+        (tell_apart(59.9, 60.0, digits=1), ("59.9", "60.0")),
+        (tell_apart(60.0, 60.0, digits=14), ("60." + "0" * 15, "60." + "0" * 15)),
         (cell("a|b\n*c* <d>"), "a\\|b \\*c\\* &lt;d&gt;"),
     ],
 )
