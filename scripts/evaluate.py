@@ -14,6 +14,7 @@ from wasabi import Printer
 
 from ner11.corpus.shards import read_docs
 from ner11.datasets import load_datasets
+from ner11.errors import Ner11Error
 from ner11.evaluation.figures import percent, percent_range
 from ner11.evaluation.gates import check_gates, load_gates, verdict
 from ner11.evaluation.inputs import describe, load_pipeline, read_baseline, read_log
@@ -70,6 +71,8 @@ def main(
     """Write training/metrics.json, training/predictions.jsonl and training/report/ from training/model-best and corpus/merged."""
     msg = Printer(no_print=quiet)
     model = TRAINING / "model-best"
+    if not model.is_dir():
+        raise Ner11Error("no trained model", where=model, fix="Run 'spacy project run train' first")
     gates_path = ROOT / "configs" / "gates" / f"{gates}.csv"
     claims = load_gates(gates_path)
     schema = load_schema(schema_path(domain))

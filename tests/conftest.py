@@ -52,6 +52,47 @@ def toy_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def toy_distilbert(toy_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a two-layer DistilBERT of random weights and the vocabulary of `toy_bert`."""
+    from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel, set_seed
+
+    folder = tmp_path_factory.mktemp("toy-distilbert")
+    tokenizer = AutoTokenizer.from_pretrained(toy_bert)
+    tokenizer.save_pretrained(folder)
+    set_seed(0)
+    config = DistilBertConfig(vocab_size=len(tokenizer), dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=64)
+    DistilBertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a two-layer RoBERTa of random weights whose vocabulary is bytes."""
+    import json
+
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast, set_seed
+    from transformers.models.gpt2.tokenization_gpt2 import bytes_to_unicode
+
+    folder = tmp_path_factory.mktemp("toy-roberta")
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *bytes_to_unicode().values(), "<mask>"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}), encoding="utf8")
+    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf8")
+    RobertaTokenizerFast(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=64).save_pretrained(folder)
+    set_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(pieces),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=66,  # positions are counted from the padding's id on
+        type_vocab_size=1,
+    )
+    RobertaModel(config).save_pretrained(folder)
+    return folder
+
+
 CURATED = """
 [nlp]
 lang = "en"

@@ -58,15 +58,14 @@ def load_pipeline(model: Path) -> Language:
     """Load the trained pipeline.
 
     Raises:
-        Ner11Error: If there is none, or it is damaged.
+        Ner11Error: If it is damaged.
     """
-    train = "Run 'spacy project run train' first"
-    if not model.is_dir():
-        raise Ner11Error("no trained model", where=model, fix=train)
     try:
         return spacy.load(model)
     except (OSError, ValueError) as e:  # spaCy says with these what the folder lacks
-        raise Ner11Error(f"cannot be loaded ({' '.join(str(e).split())})", where=model, fix=train) from e
+        raise Ner11Error(
+            f"cannot be loaded ({' '.join(str(e).split())})", where=model, fix="Run 'spacy project run train' again"
+        ) from e
 
 
 def describe(nlp: Language, encoder: Encoder) -> dict[str, str]:

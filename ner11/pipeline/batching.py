@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any
 
 import numpy as np
 from spacy import registry
@@ -11,16 +10,17 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
-from .windows import cut_windows, split_pieces
+from .pieces import Encode, make_encode, split_pieces
+from .windows import cut_windows
 
 CHARACTERS_PER_PIECE = 4
 
 
 @cache
-def _tokenizer(name: str) -> Any:
+def _encode_with(name: str) -> Encode:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(name, use_fast=True)
+    return make_encode(AutoTokenizer.from_pretrained(name, use_fast=True).backend_tokenizer.to_str())
 
 
 def _estimated_counts(doc: Doc) -> np.ndarray:
@@ -59,7 +59,7 @@ def configure_batch_by_pieces(
         for chunk in minibatch(examples, buffer):
             docs = [eg.predicted for eg in chunk]
             if tokenizer:
-                shapes = [shape(pieces.counts) for pieces in split_pieces(_tokenizer(tokenizer), docs)]
+                shapes = [*map(shape, split_pieces(_encode_with(tokenizer), docs).counts_by_document())]
             else:
                 shapes = [shape(_estimated_counts(doc)) for doc in docs]
             order = sorted(range(len(chunk)), key=lambda i: (shapes[i][1], shapes[i][0], rng.random()))

@@ -183,15 +183,21 @@ def forward(weights: Array, packing: Packing, scheme: TagScheme) -> tuple[Array,
         where no legal sequence of tags has a weight (the values of the rest of that document are undefined then).
     """
     xp = get_array_module(weights)
-    values, scales = xp.zeros_like(weights), xp.ones(len(weights))
+    values, scales = weights.copy(), xp.ones(len(weights))
     if not packing.steps:
         return values, scales
-    first = packing.steps[0]
-    begin(values[first], scheme)[:] = begin(weights[first], scheme)
-    _scale(values, scales, first)
-    for step, before in packing.pairs():
-        follow(values[before], weights[step], scheme, out=values[step])
-        _scale(values, scales, step)
+    # Views once, outside of the loop: in long documents a step is a few small operations, and their overhead is what it costs.
+    starts, inside = begin(values, scheme), inner(values, scheme)
+    opens = [_spans(values, scheme)[:, position] for position in scheme.open]
+    inside[packing.steps[0]] = 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        _scale(xp, values[packing.steps[0]], scales[packing.steps[0]])
+        for step, before in packing.pairs():
+            if not scheme.all_closed:  # else what is closed adds up to 1, as all does
+                starts[step] *= closed_mass(values[before], scheme)[:, None]
+            if opens:
+                inside[step] *= (opens[0][before] + opens[1][before])[:, None]
+            _scale(xp, values[step], scales[step])
     return values, scales
 
 
@@ -215,11 +221,22 @@ def backward(weights: Array, packing: Packing, scheme: TagScheme) -> tuple[Array
         (tokens,); 1 at last tokens.
     """
     xp = get_array_module(weights)
-    values, scales = xp.empty_like(weights), xp.ones(len(weights))
+    values, scales = xp.zeros_like(weights), xp.ones(len(weights))
     _end(values, packing, scheme)
-    for step, before in reversed(packing.pairs()):
-        precede(weights[step] * values[step], scheme, out=values[before])
-        _scale(values, scales, before)
+    spans = _spans(values, scheme)
+    closes = [values] if scheme.all_closed else [values[:, :1], *(spans[:, position] for position in scheme.closed)]
+    opens = [spans[:, position] for position in scheme.open]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for step, before in reversed(packing.pairs()):
+            weighted = weights[step] * values[step]
+            free = xp.add.reduce(begin(weighted, scheme), axis=1)[:, None]
+            for part in closes:
+                part[before] = free
+            if opens:
+                more = xp.add.reduce(inner(weighted, scheme), axis=1)
+                for part in opens:
+                    part[before] += more
+            _scale(xp, values[before], scales[before])
     return values, scales
 
 
@@ -232,12 +249,10 @@ def _end(values: Array, packing: Packing, scheme: TagScheme) -> None:
     values[packing.last] = ending
 
 
-def _scale(values: Array, scales: Array, step: slice) -> None:
-    block = values[step]
-    sums = block.sum(axis=1)
-    scales[step] = sums
-    with np.errstate(invalid="ignore", divide="ignore"):
-        block /= sums[:, None]
+def _scale(xp: Any, block: Array, scales: Array) -> None:
+    """Make the values of each token add up to 1, and keep what they added up to."""
+    xp.add.reduce(block, axis=1, out=scales)
+    block /= scales[:, None]
 
 
 def viterbi(logits: Array, packing: Packing, scheme: TagScheme) -> Array:
@@ -257,38 +272,36 @@ def viterbi(logits: Array, packing: Packing, scheme: TagScheme) -> Array:
         return best
     values = logits.astype("float64")
     closed = _closed_tags(xp, scheme)
-    inner(values[packing.steps[0]], scheme)[:] = -np.inf
-    came_from = xp.zeros(len(logits), dtype="int64")  # for O and starts: the best closed tag before
-    opened_by = xp.zeros((len(logits), len(scheme.labels)), dtype="int64") if scheme.open else None
+    starts, inside = begin(values, scheme), inner(values, scheme)
+    inside[packing.steps[0]] = -np.inf
+    # The best tag before each tag: of O and starts the best closed one, of inner ones the better of the two open ones.
+    pointers = xp.zeros(values.shape, dtype="int32")
+    came_from, opened_by = pointers[:, 0], inner(pointers, scheme)
+    opens = [_spans(values, scheme)[:, position] for position in scheme.open]
     for step, before in packing.pairs():
-        block, previous = values[step], values[before]
-        ending = previous if scheme.all_closed else previous[:, closed]
-        chosen = ending.argmax(axis=1)
-        begin(block, scheme)[:] += ending[xp.arange(len(ending)), chosen][:, None]
-        came_from[step] = chosen if scheme.all_closed else closed[chosen]
-        if opened_by is not None:
-            first, second = (_spans(previous, scheme)[:, position] for position in scheme.open)
-            inner(block, scheme)[:] += xp.maximum(first, second)[:, None]
-            opened_by[step] = second > first
+        ending = values[before] if scheme.all_closed else values[before][:, closed]
+        came_from[step] = ending.argmax(axis=1)
+        starts[step] += ending.max(axis=1)[:, None]
+        if opens:
+            first, second = (view[before] for view in opens)
+            inside[step] += xp.maximum(first, second)[:, None]
+            opened_by[step] = (second > first)[:, None]
+    if not scheme.all_closed:
+        came_from[:] = closed[came_from]
+    begin(pointers, scheme)[:] = came_from[:, None]
+    if opens:
+        labels = xp.arange(len(scheme.labels), dtype="int32")
+        first, second = (1 + position * len(scheme.labels) + labels for position in scheme.open)
+        opened_by[:] = xp.where(opened_by, second, first)
     last = values[packing.last] if scheme.all_closed else values[packing.last][:, closed]
     ends = last.argmax(axis=1)
     best[packing.last] = ends if scheme.all_closed else closed[ends]
+    rows = xp.arange(int(packing.rows[0]))
     for step, before in reversed(packing.pairs()):
-        best[before] = _step_back(best[step], came_from[step], opened_by[step] if opened_by is not None else None, scheme)
+        best[before] = pointers[step][rows[: step.stop - step.start], best[step]]
     return best
 
 
 def _closed_tags(xp: Any, scheme: TagScheme) -> Array:
     labels = range(len(scheme.labels))
     return xp.asarray([0, *(tag for position in scheme.closed for tag in scheme.ids(position, labels))])
-
-
-def _step_back(tags: Array, came_from: Array, opened_by: Array | None, scheme: TagScheme) -> Array:
-    """Give the tags before: of starts and O the best closed one, of inner ones the better of the open ones."""
-    if opened_by is None:
-        return came_from
-    xp = get_array_module(tags)
-    size = len(scheme.labels)
-    label = xp.maximum(tags - 1, 0) % size
-    position = xp.asarray(scheme.open)[opened_by[xp.arange(len(tags)), label]]
-    return xp.where(tags > scheme.starts * size, 1 + position * size + label, came_from)

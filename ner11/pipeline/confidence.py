@@ -22,23 +22,28 @@ class FoundSpan:
     confidence: float
 
 
-def tags_to_spans(tags: Sequence[int], scheme: TagScheme) -> list[tuple[int, int, int]]:
-    """Read a legal sequence of tags.
+def tags_to_spans(tags: Sequence[int] | np.ndarray, scheme: TagScheme, starts: np.ndarray | None = None) -> np.ndarray:
+    """Read legal sequences of tags.
+
+    Args:
+        tags: Numbers of the tags of documents, one after the other, shape (tokens,).
+        scheme: The chain of tags.
+        starts: First token of each document that has any; None for a single one.
 
     Returns:
-        First token, one past the last, and number of the label of each span.
+        First token, one past the last, and number of the label of each span, shape (spans, 3).
     """
-    spans = []
-    size, start, label = len(scheme.labels), -1, -1
-    for token, tag in enumerate([*tags, 0]):
-        position, current = divmod(tag - 1, size) if tag else (-1, -1)
-        begins = tag > 0 and (position < scheme.starts if scheme.open else current != label)
-        if label >= 0 and (tag == 0 or begins):
-            spans.append((start, token, label))
-            label = -1
-        if begins:
-            start, label = token, current
-    return spans
+    numbers = np.asarray(tags, dtype=np.int64)
+    inside = numbers > 0
+    if scheme.open:
+        begins = inside & (numbers <= scheme.starts * len(scheme.labels))
+    else:  # neighbors of the same label are one span, unless another document begins
+        begins = np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]
+        begins[starts if starts is not None else []] = True
+        begins &= inside
+    first = np.flatnonzero(begins)
+    last = np.flatnonzero(inside & ~np.append((inside & ~begins)[1:], False)[: len(numbers)])
+    return np.stack((first, last + 1, (numbers[first] - 1) % len(scheme.labels)), axis=1)
 
 
 def find_spans(
@@ -58,52 +63,55 @@ def find_spans(
         all legal sequences of tags that have exactly this span (with the blanks that it ended with, which are cut off).
     """
     packing = Packing.of(lengths)
-    xp = get_array_module(logits)
     packed = packing.pack(logits)
     if blank is not None and blank.any():
         begin(packed, scheme)[packing.pack(blank), 1:] = _NEVER
-    tags = packing.unpack(viterbi(packed, packing, scheme))
-    numbers = tags.tolist()
-    found: list[list[tuple[int, int, int]]] = []
-    start = 0
-    for length in lengths:
-        spans = tags_to_spans(numbers[start : start + length], scheme)
-        found.append([(start + a, start + b, label) for a, b, label in spans])
-        start += length
-    flat = [span for spans in found for span in spans]
-    if not flat:
-        return [[] for _ in lengths]
-    first, last, labels = np.array(flat).T
-    confidences = iter(_marginals(xp, packed, packing, scheme, temperature, first, last, labels).tolist())
-    starts = np.cumsum([0, *lengths])
-    return [
-        [FoundSpan(a - offset, _trim(blank, a, b) - offset, scheme.labels[label], next(confidences)) for a, b, label in spans]
-        for offset, spans in zip(starts.tolist(), found, strict=False)
-    ]
+    tags = _to_host(packing.unpack(viterbi(packed, packing, scheme)))
+    ends = np.cumsum(packing.lengths)
+    starts = ends - packing.lengths
+    spans = tags_to_spans(tags, scheme, starts[packing.lengths > 0])
+    found: list[list[FoundSpan]] = [[] for _ in lengths]
+    if not len(spans):
+        return found
+    confidences = _marginals(packed, packing, scheme, temperature, tags, spans)
+    first, last, labels = spans.T
+    documents = np.searchsorted(ends, first, side="right")
+    if blank is not None:
+        last = _trim(blank, first, last)
+    offsets = starts[documents]
+    columns = (documents, first - offsets, last - offsets, labels, confidences)
+    for document, start, end, label, confidence in zip(*(column.tolist() for column in columns), strict=True):
+        found[document].append(FoundSpan(start, end, scheme.labels[label], confidence))
+    return found
 
 
-def _trim(blank: np.ndarray | None, start: int, end: int) -> int:
-    while blank is not None and end - 1 > start and blank[end - 1]:
-        end -= 1
-    return end
+def _to_host(values: Array) -> np.ndarray:
+    xp = get_array_module(values)
+    return values if xp is np else xp.asnumpy(values)
+
+
+def _trim(blank: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Cut off the blanks that spans end with, but never a whole span."""
+    while (cut := blank[last - 1] & (last - 1 > first)).any():
+        last = last - cut
+    return last
 
 
 def _marginals(
-    xp: Array, packed: Array, packing: Packing, scheme: TagScheme, temperature: float, first: Array, last: Array, labels: Array
+    packed: Array, packing: Packing, scheme: TagScheme, temperature: float, tags: np.ndarray, spans: np.ndarray
 ) -> np.ndarray:
-    """Give the probability of each span, by forward-backward."""
-    weights = weights_of(packed, temperature)
-    alpha, scales = forward(weights, packing, scheme)
-    beta, divisors = backward(weights, packing, scheme)
-    at = packing.unpack
-
-    def host(values: Array) -> np.ndarray:
-        return values if xp is np else xp.asnumpy(values)
-
-    weights, alpha, beta = host(at(weights)), host(at(alpha)), host(at(beta))
-    ending = np.asarray(at(packing.last))
-    up = np.concatenate(([0.0], np.cumsum(np.log(host(at(scales))))))  # of tokens before, over all documents
-    down = np.concatenate(([0.0], np.cumsum(np.log(host(at(divisors))))))
+    """Give the probability of each span of a sequence of tags, by forward-backward."""
+    first, last, labels = spans.T
+    packed_weights = weights_of(packed, temperature)
+    weights = _to_host(packing.unpack(packed_weights))
+    alpha, scales, beta, divisors = (
+        _to_host(packing.unpack(values))
+        for recursion in (forward, backward)
+        for values in recursion(packed_weights, packing, scheme)
+    )
+    ending = packing.unpack(packing.last)
+    up = np.concatenate(([0.0], np.cumsum(np.log(scales))))  # of tokens before, over all documents
+    down = np.concatenate(([0.0], np.cumsum(np.log(divisors))))
     starts = np.concatenate(([True], ending[:-1]))[first]
     ends = ending[last - 1]
     closes = closed_mass(alpha, scheme)
@@ -120,17 +128,13 @@ def _marginals(
         following = np.minimum(last, len(weights) - 1)
         scale = np.exp(down[last] - down[last - 1])
         leaving = leaving - np.where(ends, 0.0, weights[following, same] * beta[following, same] / scale)
-    inside = np.array([_log_weight(weights, scheme, *span) for span in zip(first, last, labels, strict=True)])
+    chosen = np.append(np.log(weights[np.arange(len(weights)), tags]), 0.0)
+    inside = np.add.reduceat(chosen, np.stack((first, last), axis=1).ravel())[::2]
     with np.errstate(divide="ignore"):
         logs = np.log(np.maximum(entering, 0.0)) + inside + np.log(np.maximum(leaving, 0.0))
         norm = up[tail + 1] - up[head] + np.log(closes[tail])
     logs += up[first] - up[head] + down[tail + 1] - down[last - 1] - norm
     return np.minimum(np.exp(logs), 1.0)
-
-
-def _log_weight(weights: np.ndarray, scheme: TagScheme, first: int, last: int, label: int) -> float:
-    tags = [1 + position * len(scheme.labels) + label for position in scheme.span_positions(last - first)]
-    return float(np.log(weights[np.arange(first, last), tags]).sum())
 
 
 def token_marginals(logits: Array, lengths: Sequence[int], scheme: TagScheme, *, temperature: float = 1.0) -> Array:

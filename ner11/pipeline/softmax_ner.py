@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from spacy.attrs import IS_SPACE
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc, Span, Token
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from . import fork as _fork  # noqa: F401  (keeps torch usable in forked processes)
 from . import logits as _logits  # noqa: F401  (registers the architecture)
 from . import loss as _loss  # noqa: F401  (registers the loss)
 from .allowed import (
@@ -28,7 +28,7 @@ from .allowed import (
 )
 from .calibration import fit
 from .chain import Packing, has_legal_sequence
-from .confidence import find_spans, token_entropies
+from .decode import set_entities
 from .tags import OUTSIDE, TagScheme
 
 DEFAULT_CONFIG = {
@@ -53,15 +53,8 @@ DEFAULT_CONFIG = {
     "token_entropy": False,
     "scorer": {"@scorers": "ner11.ner_scorer.v1"},
 }
-ENTROPIES = "token_entropies"
-"""Key in `doc.user_data` of the tokens' entropies."""
 _SAMPLE = 10
 _FIT_TOKENS = 20_000  # enough for one number
-
-if not Span.has_extension("confidence"):
-    Span.set_extension("confidence", default=None)
-if not Token.has_extension("entropy"):
-    Token.set_extension("entropy", getter=lambda token: token.doc.user_data.get(ENTROPIES, {}).get(token.i))
 
 
 def make_softmax_ner(
@@ -223,24 +216,8 @@ class SoftmaxNER(TrainablePipe):
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[Floats2d]) -> None:
         """Set entities and their confidences from logits."""
-        docs = list(docs)
-        if not any(map(len, docs)):
-            for doc in docs:
-                doc.set_ents([], default="outside")
-            return
         flat = self.model.ops.flatten(scores)
-        lengths = [len(doc) for doc in docs]
-        blank = np.concatenate([doc.to_array(IS_SPACE) for doc in docs]).astype(bool)
-        found = find_spans(flat, lengths, self.tags, temperature=self.temperature, blank=blank)
-        for doc, spans in zip(docs, found, strict=True):
-            entities = [Span(doc, span.start, span.end, label=span.label) for span in spans]
-            doc.set_ents(entities, default="outside")
-            for entity, span in zip(entities, spans, strict=True):
-                entity._.confidence = span.confidence
-        if self.token_entropy:
-            entropies = iter(token_entropies(flat, lengths, self.tags, temperature=self.temperature).tolist())
-            for doc in docs:
-                doc.user_data[ENTROPIES] = {i: next(entropies) for i in range(len(doc))}
+        set_entities(list(docs), flat, self.tags, temperature=self.temperature, token_entropy=self.token_entropy)
 
     def update(
         self,

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import srsly
 import torch
 from spacy import registry
 from spacy.tokens import Doc
@@ -16,8 +18,10 @@ from thinc.types import FloatsXd, Ints1d, Ragged
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
+from . import fork as _fork  # noqa: F401  (keeps torch usable in forked processes)
 from .optimizer import TorchAdamW
-from .windows import PaddedWindows, group_by_length, make_windows, pad_windows, split_pieces
+from .pieces import Encode, make_encode
+from .windows import PaddedWindows, Specials, TextReader, group_by_length
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PREDICTED_PIECES = {"cpu": 512, "cuda": 8192}
@@ -56,6 +60,20 @@ class EncoderShim(HFShim):
     def __call__(self, inputs: ArgsKwargs, is_train: bool) -> tuple[Any, Callable]:
         with self.autocast():
             return super().__call__(inputs, is_train)
+
+    def to_bytes(self) -> bytes:
+        """Give model and tokenizer without what differs between two runs: temporary paths, and the order of files on the disk."""
+        msg = srsly.msgpack_loads(super().to_bytes())
+        msg["config"].pop("_name_or_path", None)
+        msg["tokenizer"] = dict(sorted(msg["tokenizer"].items()))
+        return srsly.msgpack_dumps(msg)
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Run the model without dropout, and leave it so: thinc turns dropout on again while other threads still predict."""
+        if self._model.training:
+            self._model.eval()
+        with torch.no_grad():
+            return self._model(*inputs.args, **inputs.kwargs)
 
     def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable]:
         hook = self._model.get_input_embeddings().register_forward_hook(_look_up)
@@ -172,6 +190,20 @@ def piece_window_transformer(
     return PieceWindowTransformer(name, max_pieces=max_pieces, overlap=overlap, shim=shim)
 
 
+_READERS: WeakKeyDictionary[Any, tuple[Encode, Specials]] = WeakKeyDictionary()
+
+
+def read_with(tokenizer: Any) -> tuple[Encode, Specials]:
+    """Give what splits texts as a fast Hugging Face tokenizer does, and the special pieces that it adds."""
+    if tokenizer not in _READERS:
+        probe = tokenizer("a", return_special_tokens_mask=True)
+        inside = np.flatnonzero(np.array(probe["special_tokens_mask"]) == 0)
+        before, after = probe["input_ids"][: inside[0]], probe["input_ids"][inside[-1] + 1 :]
+        specials = Specials(tuple(before), tuple(after), int(tokenizer.pad_token_id))
+        _READERS[tokenizer] = make_encode(tokenizer.backend_tokenizer.to_str()), specials
+    return _READERS[tokenizer]
+
+
 def _init(model: PieceWindowTransformer, X: Any = None, Y: Any = None) -> None:  # noqa: N803
     if model.attrs["has_transformer"]:
         return
@@ -184,18 +216,19 @@ def _init(model: PieceWindowTransformer, X: Any = None, Y: Any = None) -> None: 
 
 
 def _forward(model: PieceWindowTransformer, docs: Sequence[Doc], is_train: bool) -> tuple[FullTransformerBatch, Callable]:
-    tokenizer, encoder, device = model.tokenizer, model.layers[0], model.transformer.device
-    windows = make_windows(split_pieces(tokenizer, docs), max_pieces=model.attrs["max_pieces"], overlap=model.attrs["overlap"])
-    lengths = [len(window.ids) + tokenizer.num_special_tokens_to_add() for window in windows]
+    encoder, device = model.layers[0], model.transformer.device
+    encode, specials = read_with(model.tokenizer)
+    reading = TextReader(encode, specials, model.attrs["max_pieces"], model.attrs["overlap"]).read(docs)
+    lengths = reading.lengths
     # Training keeps the activations anyway, and its batches are measured by the batcher.
-    whole = [[*range(len(windows))]] if is_train and windows else []
+    whole = [[*range(len(lengths))]] if is_train and lengths else []
     groups = whole or group_by_length(lengths, max_padded=PREDICTED_PIECES.get(device.type, PREDICTED_PIECES["cpu"]))
     vectors = torch.zeros(sum(map(len, docs)), model.get_dim("nO"), device=device)
     links = torch.zeros(len(vectors), 1, device=device)
     backprops = []
     with cast(EncoderShim, encoder.shims[0]).autocast():  # around all groups, so that the weights are cast once
         for group in groups:
-            padded = pad_windows(tokenizer, [windows[i] for i in group])
+            padded = reading.pad(group)
             linked, backprop_encoder = encoder(padded, is_train)
             tokens = torch.from_numpy(padded.tokens).to(device)
             vectors.index_add_(0, tokens, linked.detach())

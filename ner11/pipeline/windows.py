@@ -1,4 +1,4 @@
-"""Word pieces of documents, and windows over them.
+"""Windows over word pieces, and batches of them.
 
 Hashes, URLs and base64 have dozens of pieces a token: windows counted in tokens are cut off at the encoder's limit
 without a word, and pad their neighbors to it.
@@ -7,64 +7,33 @@ without a word, and pad their neighbors to it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc
+from tokenizers import Tokenizer
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from .pieces import Encode, Ints, Pieces, split_pieces, split_tokens, spread
 
-Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The word pieces of a document, special ones left out.
+class Specials:
+    """What an encoder reads besides the pieces of a text.
 
     Attributes:
-        ids: Vocabulary ids, shape (pieces,).
-        counts: How many pieces start in every token, shape (tokens,); their sum is the number of pieces.
-        linked: Pieces that share a character with a token, in order, shape (links,).
-        tokens: The token of each link, shape (links,).
+        before: Ids in front of a window.
+        after: Ids at its end.
+        pad: Id that fills a window up to the length of the longest.
     """
 
-    ids: Ints
-    counts: Ints
-    linked: Ints
-    tokens: Ints
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    pad: int
 
-
-def split_pieces(tokenizer: "PreTrainedTokenizerBase", docs: Sequence[Doc]) -> list[Pieces]:
-    """Split documents into word pieces.
-
-    Args:
-        tokenizer: A fast Hugging Face tokenizer (slow ones give no offsets).
-        docs: Tokenized documents.
-
-    Returns:
-        The pieces of each document; none for an empty one.
-    """
-    texts = [doc.text for doc in docs]
-    encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False) if texts else None
-    encodings = encoded.encodings if encoded else []
-    return [_link(doc, encoding.ids, encoding.offsets) for doc, encoding in zip(docs, encodings, strict=True)]
-
-
-def _link(doc: Doc, ids: list[int], offsets: list[tuple[int, int]]) -> Pieces:
-    if not len(doc):
-        return Pieces(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
-    token_starts, lengths = doc.to_array([IDX, LENGTH]).astype(np.int64).T
-    starts, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
-    first = np.searchsorted(token_starts + lengths, starts, side="right")
-    last = np.searchsorted(token_starts, ends, side="left") - 1
-    widths = (last - first + 1).clip(0)  # 0 for a piece of nothing but the space between two tokens
-    pieces = np.repeat(np.arange(len(ids)), widths)
-    places = np.arange(len(pieces)) - np.repeat(np.cumsum(widths) - widths, widths)
-    counts = np.bincount(first.clip(max=len(doc) - 1), minlength=len(doc))
-    return Pieces(np.array(ids, dtype=np.int64), counts, pieces, first[pieces] + places)
+    def __len__(self) -> int:
+        return len(self.before) + len(self.after)
 
 
 def cut_windows(counts: Ints, *, max_pieces: int, overlap: int) -> list[tuple[int, int]]:
@@ -116,30 +85,40 @@ def group_by_length(lengths: Sequence[int], *, max_padded: int) -> list[list[int
     return groups
 
 
-@dataclass(frozen=True)
-class Window:
-    """A window as the encoder reads it.
+def make_windows(pieces: Pieces, *, max_pieces: int, overlap: int) -> Ints:
+    """Cut documents into windows; the arguments are those of `cut_windows`.
 
-    Attributes:
-        ids: Vocabulary ids without special ones, shape (pieces,).
-        linked: Places in the window whose vectors go into a token's, shape (links,).
-        tokens: The token of each link, counted through all documents, shape (links,).
+    Returns:
+        First piece and one past the last of each window, shape (windows, 2).
     """
+    ends = np.cumsum(pieces.sizes)
+    whole = np.stack((ends - pieces.sizes, ends), axis=1)
+    windows, done = [], 0
+    counts = pieces.counts_by_document()
+    for i in np.flatnonzero(pieces.sizes > max_pieces):
+        cut = cut_windows(counts[i], max_pieces=max_pieces, overlap=overlap)
+        windows += [whole[done:i], np.array(cut) + whole[i, 0]]
+        done = i + 1
+    result = np.concatenate([*windows, whole[done:]])
+    return result[result[:, 0] < result[:, 1]]
 
-    ids: Ints
-    linked: Ints
-    tokens: Ints
 
+def stride_windows(sizes: Ints, *, max_pieces: int, overlap: int) -> Ints:
+    """Cut documents into windows of one size, wherever that is, as spacy-curated-transformers does.
 
-def make_windows(documents: Sequence[Pieces], *, max_pieces: int, overlap: int) -> list[Window]:
-    """Cut documents into windows; the arguments are those of `cut_windows`."""
-    windows, offset = [], 0
-    for pieces in documents:
-        for start, end in cut_windows(pieces.counts, max_pieces=max_pieces, overlap=overlap):
-            links = slice(*np.searchsorted(pieces.linked, (start, end)))
-            windows.append(Window(pieces.ids[start:end], pieces.linked[links] - start, pieces.tokens[links] + offset))
-        offset += len(pieces.counts)
-    return windows
+    Args:
+        sizes: Pieces of every document, shape (documents,).
+        max_pieces: Pieces of a window; the last ones of a document have fewer.
+        overlap: Pieces that a window shares with the one before it.
+
+    Returns:
+        First piece and one past the last of each window, shape (windows, 2).
+    """
+    stride = max_pieces - overlap
+    documents, numbers = spread(np.zeros_like(sizes), -(-sizes // stride))
+    ends = np.cumsum(sizes)
+    starts = (ends - sizes)[documents] + numbers * stride
+    return np.stack((starts, np.minimum(starts + max_pieces, ends[documents])), axis=1)
 
 
 @dataclass(frozen=True)
@@ -151,30 +130,100 @@ class PaddedWindows:
         mask: 1 for pieces, 0 for padding, same shape.
         linked: Places in the flattened batch whose vectors go into a token's, shape (links,).
         tokens: The token of each link, shape (links,).
+        shares: How much of the token each link is, relative to its others, shape (links,).
     """
 
     ids: Ints
     mask: Ints
     linked: Ints
     tokens: Ints
+    shares: Floats
 
 
-def pad_windows(tokenizer: "PreTrainedTokenizerBase", windows: Sequence[Window]) -> PaddedWindows:
-    """Put windows between the tokenizer's special pieces and pad them to the longest.
+@dataclass(frozen=True)
+class Reading:
+    """Documents as an encoder reads them.
+
+    Attributes:
+        pieces: Their word pieces.
+        windows: First piece and one past the last of each window, shape (windows, 2).
+        specials: What goes around the windows.
+        shares: How much of its token a piece is, each time that a window has it, shape (pieces,); None: all the same.
+    """
+
+    pieces: Pieces
+    windows: Ints
+    specials: Specials
+    shares: Floats | None = None
+
+    @property
+    def lengths(self) -> list[int]:
+        """Pieces of each window, with the special ones."""
+        return (self.windows[:, 1] - self.windows[:, 0] + len(self.specials)).tolist()
+
+    def pad(self, group: Sequence[int]) -> PaddedWindows:
+        """Put some windows between special pieces and pad them to the longest of them."""
+        pieces, (starts, ends) = self.pieces, self.windows[group].T
+        sizes, before = ends - starts, len(self.specials.before)
+        width = int(sizes.max()) + len(self.specials)
+        ids = np.full((len(sizes), width), self.specials.pad, dtype=np.int64)
+        ids[:, :before] = self.specials.before
+        rows, inside = spread(starts, ends)
+        ids[rows, inside - starts[rows] + before] = pieces.ids[inside]
+        for place, special in enumerate(self.specials.after, before):
+            ids[np.arange(len(sizes)), sizes + place] = special
+        mask = (np.arange(width) < (sizes + len(self.specials))[:, None]).astype(np.int64)
+        rows, links = spread(*np.searchsorted(pieces.linked, (starts, ends)))
+        sources = pieces.linked[links]
+        shares = np.ones(len(links), dtype=np.float32) if self.shares is None else self.shares[sources]
+        return PaddedWindows(ids, mask, sources - starts[rows] + before + rows * width, pieces.tokens[links], shares)
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """Reads documents as `ner11.PieceWindowTransformer` does: texts are split whole, windows end between tokens.
 
     Args:
-        tokenizer: A fast Hugging Face tokenizer.
-        windows: At least one window.
+        encode: Splits texts.
+        specials: What goes around a window.
+        max_pieces: As in `cut_windows`.
+        overlap: Likewise.
     """
-    probe = tokenizer("a", return_special_tokens_mask=True)
-    inside = np.flatnonzero(np.array(probe["special_tokens_mask"]) == 0)
-    before, after = probe["input_ids"][: inside[0]], probe["input_ids"][inside[-1] + 1 :]
-    rows = [np.concatenate((before, window.ids, after)) for window in windows]
-    width = max(map(len, rows))
-    ids = np.full((len(rows), width), tokenizer.pad_token_id, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
-        mask[i, : len(row)] = 1
-    linked = [window.linked + i * width + len(before) for i, window in enumerate(windows)]
-    return PaddedWindows(ids, mask, np.concatenate(linked), np.concatenate([window.tokens for window in windows]))
+
+    encode: Encode
+    specials: Specials
+    max_pieces: int
+    overlap: int
+
+    def read(self, docs: Sequence[Doc]) -> Reading:
+        """Split documents and cut them into windows."""
+        pieces = split_pieces(self.encode, docs)
+        windows = make_windows(pieces, max_pieces=self.max_pieces, overlap=self.overlap)
+        return Reading(pieces, windows, self.specials)
+
+
+@dataclass(frozen=True)
+class TokenReader:
+    """Reads documents as spacy-curated-transformers does: tokens are split each by itself, windows are of one size.
+
+    A piece that is in two windows gets the mean of both before it goes into the mean of its token.
+
+    Args:
+        tokenizer: Splits a token together with the space before it.
+        specials: What goes around a document.
+        max_pieces: As in `stride_windows`.
+        overlap: Likewise.
+    """
+
+    tokenizer: Tokenizer
+    specials: Specials
+    max_pieces: int
+    overlap: int
+
+    def read(self, docs: Sequence[Doc]) -> Reading:
+        """Split documents and cut them into windows."""
+        pieces = split_tokens(self.tokenizer, docs, before=self.specials.before, after=self.specials.after)
+        windows = stride_windows(pieces.sizes, max_pieces=self.max_pieces, overlap=self.overlap)
+        _, inside = spread(*windows.T)
+        shares = 1 / np.bincount(inside, minlength=len(pieces.ids))
+        return Reading(pieces, windows, Specials((), (), self.specials.pad), shares.astype(np.float32))

@@ -92,6 +92,7 @@ def make_card(metrics: dict[str, Any], meta: dict[str, Any]) -> str:
         data=card_data(metrics, meta).to_yaml(),
         meta=meta,
         ner11=meta["ner11"],
+        export=meta["ner11"].get("export"),
         package=f"{meta['lang']}_{meta['name']}",
         metrics=metrics,
         provenance=metrics["provenance"],

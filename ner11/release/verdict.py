@@ -1,6 +1,5 @@
 """The verdict on a model: what `gate` writes about it, and what `package` reads."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from ner11.errors import Ner11Error
 from ner11.evaluation.gate import FAILED, GateResult
 from ner11.evaluation.gates import verdict
-from ner11.files import hash_folder, read_json, write_json, write_text
+from ner11.files import hash_file, hash_folder, read_json, write_json, write_text
 from ner11.release.records import GatesRecord, Metrics, Record
 from ner11.schema import first_problem
 
@@ -20,10 +19,6 @@ FORMAT = 2
 """Of `metrics.json`."""
 _SHOWN = 3
 """Reasons that a message gives."""
-
-
-def _hash_file(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -126,8 +121,8 @@ def write_verdict(folder: Path, results: Sequence[GateResult], *, metrics_path: 
     model = read_metrics(metrics_path)["model"]
     record = {
         "gates_file": gates_path.as_posix(),
-        "gates_sha256": _hash_file(gates_path),
-        "metrics_sha256": _hash_file(metrics_path),
+        "gates_sha256": hash_file(gates_path),
+        "metrics_sha256": hash_file(metrics_path),
         "model": model,
         "verdict": verdict(results),
         "gates": [result.to_dict() for result in results],
@@ -156,10 +151,10 @@ def read_verdict(path: Path, *, model: Path, metrics_path: Path, allow_failed: b
     if record["model"]["sha256"] != hash_folder(model):
         raise Ner11Error(f"about another model than {model}", where=path, fix="Run 'spacy project run evaluate' and gate again")
     gates_path = Path(record["gates_file"])
-    if not gates_path.is_file() or record["gates_sha256"] != _hash_file(gates_path):
+    if not gates_path.is_file() or record["gates_sha256"] != hash_file(gates_path):
         fix = "Run 'spacy project run evaluate' and gate again"
         raise Ner11Error(f"about other gates than those of {gates_path} now", where=path, fix=fix)
-    if record["metrics_sha256"] != _hash_file(metrics_path):
+    if record["metrics_sha256"] != hash_file(metrics_path):
         raise Ner11Error(f"about other metrics than {metrics_path}", where=path, fix="Run 'spacy project run gate' again")
     if not record["verdict"]["may_ship"] and not allow_failed:
         reasons = record["verdict"]["reasons"]

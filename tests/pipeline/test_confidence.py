@@ -18,6 +18,21 @@ def spans_of(sequence, scheme):
     return {(start, end, scheme.labels[label]) for start, end, label in tags_to_spans(sequence, scheme)}
 
 
+@pytest.mark.parametrize(
+    ("name", "tags", "expected"),
+    [
+        ("BIO", "B-X I-X B-X O B-Y B-Y I-Y", [(0, 2, 0), (2, 3, 0), (4, 5, 1), (5, 7, 1)]),
+        ("BILUO", "B-X L-X U-X O U-Y B-Y L-Y", [(0, 2, 0), (2, 3, 0), (4, 5, 1), (5, 7, 1)]),
+        ("IO", "I-X I-X I-X O I-Y I-Y I-Y", [(0, 2, 0), (2, 3, 0), (4, 5, 1), (5, 7, 1)]),
+        ("IO", "O O O O O O O", []),
+    ],
+)
+def test_tags_of_several_documents_are_read_as_spans(name, tags, expected):
+    scheme = TagScheme(name, ("X", "Y"))
+    numbers = [scheme.tags.index(tag) for tag in tags.split()]
+    assert [tuple(span) for span in tags_to_spans(numbers, scheme, np.array([0, 2, 5])).tolist()] == expected
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 def test_confidence_is_the_share_of_the_legal_sequences_that_have_the_span(name, temperature, logits):

@@ -3,32 +3,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Doc
 from transformers import AutoTokenizer
 
-from ner11.pipeline.windows import cut_windows, group_by_length, make_windows, pad_windows, split_pieces
+from ner11.pipeline.transformer import read_with
+from ner11.pipeline.windows import Specials, TextReader, cut_windows, group_by_length, stride_windows
 
 
 @pytest.fixture(scope="module")
 def tokenizer(toy_bert):
     return AutoTokenizer.from_pretrained(toy_bert)
-
-
-def test_counts_pieces_of_every_token(tokenizer):
-    doc = spacy.blank("en")("a hash: d41d8cd9 ok")
-    assert split_pieces(tokenizer, [doc])[0].counts.tolist() == [1, 4, 1, 8, 2]
-
-
-@pytest.mark.parametrize("text", ["", "   ", "\n\n", " a  b "])
-def test_counts_one_number_a_token_for_odd_texts(tokenizer, text):
-    doc = spacy.blank("en")(text)
-    counts = split_pieces(tokenizer, [doc])[0].counts
-    assert len(counts) == len(doc)
-    assert counts.sum() == sum(len(token.text.strip()) for token in doc)
-
-
-def test_no_documents_give_no_counts(tokenizer):
-    assert split_pieces(tokenizer, []) == []
 
 
 @pytest.mark.parametrize(
@@ -61,36 +44,48 @@ def test_windows_cover_everything_in_order_and_keep_the_limit(seed):
     assert all(border in borders or border in long for window in windows for border in window)
 
 
-def test_a_piece_belongs_to_every_token_that_it_shares_a_character_with(tokenizer):
-    doc = Doc(spacy.blank("en").vocab, words=["a", "b", "c"], spaces=[False, False, False])
-    (pieces,) = split_pieces(lambda texts, **_: Encoded([(0, 2), (2, 3)]), [doc])
-    assert pieces.counts.tolist() == [1, 0, 1]
-    assert list(zip(pieces.linked.tolist(), pieces.tokens.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2)]
-
-
-def test_a_piece_with_the_space_before_it_belongs_to_the_token_after_it():
-    doc = Doc(spacy.blank("en").vocab, words=["ab", "cd"], spaces=[True, True])
-    (pieces,) = split_pieces(lambda texts, **_: Encoded([(0, 2), (2, 5), (5, 6)]), [doc])
-    assert list(zip(pieces.linked.tolist(), pieces.tokens.tolist(), strict=True)) == [(0, 0), (1, 1)]
-    assert pieces.counts.sum() == 3
-
-
-class Encoded:
-    """What a tokenizer returns for one text, with borders of our choice."""
-
-    def __init__(self, offsets):
-        self.encodings, self.offsets, self.ids = [self], offsets, [5] * len(offsets)
-
-
 def test_padded_windows_read_like_the_tokenizers_own(tokenizer):
     nlp = spacy.blank("en")
     texts = ["ab c", "", "d41d8cd9 x"]
-    padded = pad_windows(tokenizer, make_windows(split_pieces(tokenizer, [*map(nlp, texts)]), max_pieces=16, overlap=4))
+    reading = TextReader(*read_with(tokenizer), max_pieces=16, overlap=4).read([*map(nlp, texts)])
+    padded = reading.pad([0, 1])
     expected = tokenizer([text for text in texts if text], padding=True)
     assert padded.ids.tolist() == expected["input_ids"]
     assert padded.mask.tolist() == expected["attention_mask"]
     assert padded.tokens.tolist() == [0, 0, 1, *[2] * 8, 3]
     assert [tokenizer.convert_ids_to_tokens(int(i)) for i in padded.ids.flatten()[padded.linked]][:3] == ["a", "##b", "c"]
+
+
+def test_long_documents_are_cut_between_short_ones(tokenizer):
+    nlp = spacy.blank("en")
+    encode, _ = read_with(tokenizer)
+    docs = [*map(nlp, ["ab", "", "a b c d e f g", "x", "abcdefghij", ""])]
+    reading = TextReader(encode, Specials((7, 8), (9,), 5), max_pieces=4, overlap=1).read(docs)
+    assert reading.windows.tolist() == [[0, 2], [2, 6], [5, 9], [9, 10], [10, 14], [14, 18], [18, 20]]
+    assert reading.lengths == [5, 7, 7, 4, 7, 7, 5]
+    padded = reading.pad([2, 0, 6])
+    ids = tokenizer.convert_tokens_to_ids
+    assert padded.ids.tolist() == [
+        [7, 8, *ids(["d", "e", "f", "g"]), 9],
+        [7, 8, *ids(["a", "##b"]), 9, 5, 5],
+        [7, 8, *ids(["##i", "##j"]), 9, 5, 5],
+    ]
+    assert padded.mask.sum(axis=1).tolist() == [7, 5, 5]
+    assert padded.linked.tolist() == [2, 3, 4, 5, 9, 10, 16, 17]
+    assert padded.tokens.tolist() == [4, 5, 6, 7, 0, 0, 9, 9]
+    assert padded.shares.tolist() == [1.0] * 8
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 5, 8, 9, 30])
+def test_windows_of_one_size_are_those_of_spacy_curated_transformers(size):
+    from spacy_curated_transformers.models.with_strided_spans import _ragged_to_strided_arrays
+    from thinc.types import Ragged
+
+    sizes = np.array([size, 1, size + 1])
+    windows = stride_windows(sizes, max_pieces=5, overlap=2)
+    numbers = [Ragged(np.arange(end - n, end), np.ones(n, dtype="i")) for n, end in zip(sizes, np.cumsum(sizes), strict=True)]
+    spans, _ = _ragged_to_strided_arrays(numbers, stride=3, window=5)
+    assert [[*range(*window)] for window in windows.tolist()] == [span.tolist() for span in spans]
 
 
 def test_groups_like_lengths_within_the_budget():

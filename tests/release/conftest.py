@@ -48,3 +48,19 @@ def check(model: Path, metrics_path: Path):
         return write_verdict(model.parent, results, metrics_path=metrics_path, gates_path=gates_path)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def pipelines(toy_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of a trained toy pipeline that finds `zz` and `qq qq`, and of its exports: torch, fp32 and int8."""
+    from ner11.release.onnx_export import build_onnx_pipeline, export_onnx
+    from tests.pipeline.test_softmax_ner import build, make_examples, train
+
+    folder = tmp_path_factory.mktemp("pipelines")
+    nlp = build(toy_bert)
+    train(nlp, make_examples(nlp))
+    nlp.to_disk(folder / "torch")
+    for precision in ("fp32", "int8"):
+        component = export_onnx(nlp, folder / "component", precision=precision)
+        build_onnx_pipeline(nlp, component).to_disk(folder / precision)
+    return {name: folder / name for name in ("torch", "fp32", "int8")}

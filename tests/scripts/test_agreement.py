@@ -38,6 +38,7 @@ def test_evaluate_takes_the_agreement_of_its_domain_without_the_disagreements(pr
     assert agreement_on("cyber") is None
     results = project / "benchmarks/results/agreement.json"
     results.parent.mkdir(parents=True)
-    results.write_text(json.dumps({"domain": "cyber", "documents": 2, "disagreements": [{}]}))
-    assert agreement_on("cyber") == {"domain": "cyber", "documents": 2}
+    measured = {"domain": "cyber", "documents": 2, "overall": {}, "labels": {}}
+    results.write_text(json.dumps({**measured, "disagreements": [{}]}))
+    assert agreement_on("cyber") == measured
     assert agreement_on("food") is None
