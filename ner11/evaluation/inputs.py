@@ -63,9 +63,8 @@ def load_pipeline(model: Path) -> Language:
     try:
         return spacy.load(model)
     except (OSError, ValueError) as e:  # spaCy says with these what the folder lacks
-        raise Ner11Error(
-            f"cannot be loaded ({' '.join(str(e).split())})", where=model, fix="Run 'spacy project run train' again"
-        ) from e
+        reason = " ".join(str(e).split())
+        raise Ner11Error(f"cannot be loaded ({reason})", where=model, fix="Run 'spacy project run train' again") from e
 
 
 def describe(nlp: Language, encoder: Encoder) -> dict[str, str]:
