@@ -1,5 +1,6 @@
 """The ceiling of inference: what the processor can compute in a second against what the encoder has to."""
 
+import os
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -25,6 +26,8 @@ def measure_rates(threads: int, seconds: float) -> dict[str, float]:
     """Time matrix products: fp32 and bf16 by torch, int8 by ONNX Runtime; give operations (multiply and add: two) a second."""
     import torch
     from onnx import TensorProto, helper, numpy_helper
+
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; it is on by default
     from onnxruntime import InferenceSession, SessionOptions
 
     rows, depth, columns = SHAPE

@@ -5,6 +5,7 @@ installed package can check it.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -96,6 +97,7 @@ def _hash_files(folder: Path) -> dict[str, str]:
 def _read_graph(path: Path) -> dict[str, dict[str, list[Any]]] | None:
     if not path.is_file():
         return None
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; it is on by default
     from onnxruntime import InferenceSession
 
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
