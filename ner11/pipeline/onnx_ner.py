@@ -208,13 +208,12 @@ class OnnxNER(Pipe):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the session. (Spacy's `Pipe` is of Cython, which reduces all attributes and asks no `__getstate__`.)"""
-        settings = {"threads": self._threads, "token_entropy": self.token_entropy, "scorer": self.scorer}
-        return _restore, (self.vocab, self.name, settings, self._files, self.cfg)
+        return _restore, (self.vocab, self.name, {**self.__dict__, "_runtime": None})
 
 
-def _restore(vocab: Vocab, name: str, settings: dict[str, Any], files: dict[str, bytes], cfg: dict[str, Any]) -> OnnxNER:
-    made = OnnxNER(vocab, name, **settings)
-    made._files, made.cfg = files, cfg
+def _restore(vocab: Vocab, name: str, attributes: dict[str, Any]) -> OnnxNER:
+    made = OnnxNER(vocab, name)
+    made.__dict__.update(attributes)
     return made
 
 

@@ -113,6 +113,19 @@ def test_saved_loaded_and_pickled_pipelines_give_the_same(nlp, tmp_path):
     assert found(nlp.pipe(MANY)) == expected
 
 
+def keep_going(name, pipe, docs, error):
+    """An error handler, as a user sets it."""
+
+
+def test_settings_survive_pickling(nlp):
+    ner = nlp.get_pipe("ner")
+    ner.threads, ner.token_entropy = 1, True
+    ner.set_error_handler(keep_going)
+    found(nlp.pipe(MANY))  # with a session, which cannot be pickled
+    copy = pickle.loads(pickle.dumps(nlp)).get_pipe("ner")
+    assert (copy.threads, copy.token_entropy, copy.get_error_handler()) == (1, True, keep_going)
+
+
 def test_the_folder_holds_what_it_held_before(nlp, component, tmp_path):
     nlp.get_pipe("ner").to_disk(tmp_path)
     for name in (MODEL, TOKENIZER):
