@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from agreement import render_agreement
 from evaluation_tables import render_evaluation
+from inference_tables import render_inference
 from partial_tables import render_partial
 from training_tables import render_training
 from wasabi import MarkdownRenderer, Printer
@@ -168,6 +169,7 @@ SECTIONS = {
     "evidence": (LABELS, render_evidence),
     "agreement": (ANNOTATION, render_agreement),
     "evaluation": (EVALUATION_PAGE, render_evaluation),
+    "inference": (README, render_inference),
 }
 
 

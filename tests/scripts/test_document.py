@@ -73,6 +73,12 @@ GOLD = {
     "calibration": {when: {"ece": 0.048, "ece_interval": [0.04, 0.07], "brier": 0.1234} for when in ("before", "after")},
     "agreement": {"overall": PAIR, "labels": {"X": {**PAIR, "first": 5}, "FEW": PAIR}},
 }
+INFERENCE = {
+    "machine": {"processor": "Toy CPU", "versions": dict.fromkeys(("torch", "onnxruntime", "spacy", "transformers"), "1.0")},
+    "settings": {"rounds": 1, "seconds": 1.0},
+    "encoder": {"labels": 1, "weights": 1_000_000},
+    **{"sets": {}, "processes": [], "rows": [], "ceiling": {}, "installed_bytes": {}},
+}
 RESULTS = {
     "gold": GOLD,
     "training": TRAINING,
@@ -82,6 +88,7 @@ RESULTS = {
     "evidence": EVIDENCE,
     "agreement": AGREEMENT,
     "evaluation": EVALUATION,
+    "inference": INFERENCE,
 }
 
 

@@ -1,0 +1,1 @@
+"""Active learning: which texts to annotate next."""

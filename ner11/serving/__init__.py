@@ -1,0 +1,1 @@
+"""Serving: the HTTP API, the backend of Label Studio, and retraining behind gates."""

@@ -1,0 +1,1 @@
+"""The backend that Label Studio asks for predictions, and the client of its API."""
