@@ -229,6 +229,12 @@ def test_each_failed_check_is_a_line(check, exported):
     assert not (exported / "training" / "check-package.json").exists()
 
 
+def test_a_failed_check_leaves_none_of_earlier(check, exported):
+    assert check({"packages": []})[0].exit_code == 0
+    assert check({"packages": []}, ["a.whl: torch is there"])[0].exit_code == 1
+    assert not (exported / "training" / "check-package.json").exists()
+
+
 def test_another_wheel_is_not_checked(check, exported):
     wheel = exported / "packages" / "en_ner11_toy_onnx-1.2.3-py3-none-any.whl"
     wheel.write_text("another")

@@ -89,6 +89,7 @@ def test_a_refused_version_is_one_line(run, wheels, url, tmp_path):
         (("write", "--wheel", "none.whl"), "no such wheel"),
         (("verify", "http://127.0.0.1:1"), "no such model; there are: none"),
         (("deploy", "http://127.0.0.1:1"), "no version of this model"),
+        (("deploy", "http://127.0.0.1:1", "--version", "0"), "no such version; there are: none"),
         (("rollback", "http://127.0.0.1:1"), "no such model"),
     ],
 )
