@@ -12,6 +12,7 @@ from agreement import render_agreement
 from evaluation_tables import render_evaluation
 from inference_tables import render_inference
 from partial_tables import render_partial
+from pydantic import AliasChoices
 from training_tables import render_training
 from wasabi import MarkdownRenderer, Printer
 
@@ -20,6 +21,7 @@ from ner11.errors import Ner11Error
 from ner11.evaluation.figures import percent, percent_range
 from ner11.evaluation.report.page import ceiling
 from ner11.files import read_json, write_text
+from ner11.serving.settings import PREFIX, Settings
 
 RESULTS = Path("benchmarks/results")
 
@@ -160,6 +162,7 @@ def render_evidence(results: dict[str, Any]) -> str:
 
 README, DATASETS, LABELS = Path("README.md"), Path("docs/datasets.md"), Path("docs/labels.md")
 ANNOTATION, EVALUATION_PAGE = Path("docs/annotation.md"), Path("docs/evaluation.md")
+LABEL_STUDIO, SETTINGS = Path("docs/label-studio.md"), "settings"
 SECTIONS = {
     "gold": (README, render_gold),
     "training": (README, render_training),
@@ -173,20 +176,39 @@ SECTIONS = {
 }
 
 
+def render_settings() -> str:
+    """Render the settings of the server as Markdown."""
+    md, rows = MarkdownRenderer(), []
+    for name, field in Settings.model_fields.items():
+        default = "–" if field.default is None or field.default == "" else f"`{field.default}`"
+        earlier = field.validation_alias.choices[1:] if isinstance(field.validation_alias, AliasChoices) else []
+        names = ", or ".join(f"`{one}`" for one in (f"{PREFIX}{name.upper()}", *earlier))
+        rows.append((names, default, str(field.title)))
+    md.add(md.table(rows, ["variable", "default", "what it is"]))
+    return md.text
+
+
+def _replace(page: Path, text: str, name: str, content: str) -> str:
+    """Put content between the marks of a section."""
+    start, end = marks(name)
+    if start not in text or end not in text:
+        fix = f"Put '{start}' and '{end}' where the table belongs"
+        raise Ner11Error("the result marks are missing", where=page, fix=fix)
+    before, rest = text.split(start, 1)
+    return f"{before}{start}\n{content}\n{end}{rest.split(end, 1)[1]}"
+
+
 @command
 def main(quiet: Quiet = False) -> None:
     """Replace the parts of the pages between the marks."""
-    pages = {page: (ROOT / page).read_text(encoding="utf8") for page, _ in SECTIONS.values()}
+    names = {page for page, _ in SECTIONS.values()} | {LABEL_STUDIO}
+    pages = {page: (ROOT / page).read_text(encoding="utf8") for page in sorted(names)}
     for name, (page, render) in SECTIONS.items():
         results = ROOT / RESULTS / f"{name}.json"
         if not results.is_file():
             raise Ner11Error("no results", where=results, fix="Run the benchmark that writes them")
-        start, end = marks(name)
-        if start not in pages[page] or end not in pages[page]:
-            fix = f"Put '{start}' and '{end}' where the table belongs"
-            raise Ner11Error("the result marks are missing", where=page, fix=fix)
-        before, rest = pages[page].split(start, 1)
-        pages[page] = f"{before}{start}\n{render(read_json(results))}\n{end}{rest.split(end, 1)[1]}"
+        pages[page] = _replace(page, pages[page], name, render(read_json(results)))
+    pages[LABEL_STUDIO] = _replace(LABEL_STUDIO, pages[LABEL_STUDIO], SETTINGS, render_settings())
     for page, text in pages.items():
         write_text(ROOT / page, text)
     Printer(no_print=quiet).good(f"Wrote the measured figures into {', '.join(map(str, pages))}")

@@ -3,7 +3,17 @@ import re
 from pathlib import Path
 
 import pytest
-from document import SECTIONS, marks, render_corpus, render_evidence, render_gold, render_harmonize
+from document import (
+    LABEL_STUDIO,
+    SECTIONS,
+    SETTINGS,
+    marks,
+    render_corpus,
+    render_evidence,
+    render_gold,
+    render_harmonize,
+    render_settings,
+)
 
 ROOT = Path(__file__).parents[2]
 ROW = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "f1_interval": [0.25, 0.5], "support": 8}
@@ -97,6 +107,7 @@ def write_pages(project, between):
         sections = [between.join(marks(name)) for name, (where, _) in SECTIONS.items() if where == page]
         (project / page).parent.mkdir(exist_ok=True)
         (project / page).write_text("before\n" + "\nbetween\n".join(sections) + "\nafter\n")
+    (project / LABEL_STUDIO).write_text(between.join(marks(SETTINGS)))
 
 
 @pytest.fixture
@@ -175,3 +186,10 @@ def test_the_pages_show_the_results_that_are_here(name):
     page, render = SECTIONS[name]
     results = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text(encoding="utf8"))
     assert render(results) in (ROOT / page).read_text(encoding="utf8")
+
+
+def test_all_settings_of_the_server_are_documented_with_their_earlier_names():
+    text = render_settings()
+    assert re.search(r"\| `NER11_STATE`, or `MODEL_DIR` +\| +`training/serving` \|", text)
+    assert re.search(r"\| `NER11_TOKEN` +\| +– \|", text)
+    assert text in (ROOT / LABEL_STUDIO).read_text(encoding="utf8")
