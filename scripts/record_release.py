@@ -29,10 +29,11 @@ def main(quiet: Quiet = False) -> None:
         raise Ner11Error(f"{first.version} is a version for development", where="version", fix=fix)
     if first.name.endswith(FAILED_GATES):
         raise Ner11Error("its gates have failed", where=first.name, fix="Release a model that passes them")
-    checked = [(row["name"], row["version"]) for row in read_object(TRAINING / "check-package.json", "packages")["packages"]]
-    if checked != [(package.name, package.version) for package in packages]:
-        where = TRAINING / "check-package.json"
-        raise Ner11Error("about other packages", where=where, fix="Run 'spacy project run check-package' first")
+    where = TRAINING / "check-package.json"
+    checked = [row.get("sha256") for row in read_object(where, "packages")["packages"]]
+    if checked != [hash_file(package.wheel) for package in packages]:
+        what = "about other packages than those that were built"
+        raise Ner11Error(what, where=where, fix="Run 'spacy project run check-package' first")
     predictions = PACKAGES / f"{first.name}-{first.version}.predictions.jsonl"
     if not predictions.is_file():
         raise Ner11Error("no such file", where=predictions, fix="Run 'spacy project run package' again, with --force")

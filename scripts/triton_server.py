@@ -106,7 +106,7 @@ def deploy_version(
 ) -> None:
     """Load a version, verify it out of the clients' sight, and serve it; on failure what was served before stays."""
     found = _model(repository, model, domain)
-    done = deploy(TritonServer(url, timeout=timeout), found, version or found.newest)
+    done = deploy(TritonServer(url, timeout=timeout), found, found.newest if version is None else version)
     _say_what_serves(found, url, done, quiet=quiet)
 
 

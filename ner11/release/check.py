@@ -14,6 +14,7 @@ from typing import Any
 import spacy
 
 from ner11.errors import Ner11Error
+from ner11.files import hash_file
 from ner11.release import contract, probe
 from ner11.release.contract import compare_answers
 from ner11.release.package import Package
@@ -94,8 +95,10 @@ class Environment:
             try:
                 _, complaints = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
-                _kill(process)
                 return {"failures": [f"{_last_line(printed.read_text())}: hangs (no end after {seconds:.0f} s)"]}
+            finally:
+                if process.poll() is None:  # it hangs, or the user interrupts: it has a session of its own
+                    _kill(process)
         if not found.is_file():
             return {"failures": [f"{_last_line(printed.read_text())}: {_last_line(complaints)}"]}
         return dict(json.loads(found.read_text(encoding="utf8")))
@@ -158,6 +161,7 @@ def check_packages(
                 {
                     "name": package.name,
                     "version": package.version,
+                    "sha256": hash_file(package.wheel),
                     "texts": len(texts),
                     "odd_texts": len(ODD_TEXTS),
                     "entities": sum(map(len, found.get("answers") or ())),

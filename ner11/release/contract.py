@@ -15,9 +15,10 @@ from spacy.tokens import Span
 
 FORMAT = 1
 FILE = "contract.json"
-TOLERANCE = {"fp32": 0.001, "fp16": 0.05, "bf16": 0.05, "int8": 0.25}
-"""How far confidences may lie apart, by precision: what is rounded depends on the processor, and on what else is in the batch (in
-int8 a whole matrix of activations has one scale: measured 0.17 on the golden texts)."""
+TOLERANCE = {"fp32": 0.001, "fp16": 0.05, "bf16": 0.05, "int8": 0.1}
+"""How far confidences may lie apart, by precision: what is rounded depends on the processor. In int8 the smallest difference of a
+float can be a whole step of an activation: confidences on the golden texts changed by 0.04 at most where the float weights were
+changed by one part in 100,000 to 10 million, and not at all with the threads or the texts of a batch."""
 GOLDEN = (
     "Sandworm used KillDisk against three substations in Ukraine on 23 December 2015.",
     "CVE-2021-44228 in Apache Log4j 2.14.1 has a CVSS score of 10.0 and is exploited by Lazarus Group.",
@@ -276,9 +277,10 @@ def _compare_entities(text: str, found: Sequence[Entity], expected: Sequence[Ent
     wished = {tuple(entity[:3]): entity[3] for entity in expected}
     for start, end, label in sorted({*there, *wished}):
         one, other = there.get((start, end, label)), wished.get((start, end, label))
-        span = f"{label} '{text[start:end][:40]}' ({start} to {end})"
+        span = f"{label} '{' '.join(text[start:end].split())[:40]}' ({start} to {end})"
         if (start, end, label) in there and (start, end, label) in wished:
-            if (one is None) != (other is None) or (one is not None and other is not None and abs(one - other) > tolerance):
+            # NaN is neither within nor beyond anything: it differs.
+            if (one is None) != (other is None) or (one is not None and other is not None and not abs(one - other) <= tolerance):
                 yield f"{span} has the confidence {_number(one)} instead of {_number(other)}"
         elif (start, end, label) in wished and _is_sure(other, tolerance):
             yield f"{span} is not found"
@@ -287,7 +289,7 @@ def _compare_entities(text: str, found: Sequence[Entity], expected: Sequence[Ent
 
 
 def _is_sure(confidence: float | None, tolerance: float) -> bool:
-    return confidence is None or confidence > 0.5 + tolerance
+    return confidence is None or not confidence <= 0.5 + tolerance  # so is what is no number
 
 
 def _number(confidence: float | None) -> str:

@@ -20,6 +20,7 @@ from ner11.files import hash_file, write_json, write_text
 from ner11.release.archives import build_archives
 from ner11.release.contract import FILE, GOLDEN, make_contract
 from ner11.release.modules import PIPELINE, find_modules, read_imports
+from ner11.release.publication import read_checksums
 
 _PARTIAL = ".partial-"
 ONNX = "_onnx"
@@ -224,13 +225,15 @@ def publish(packages: Sequence[Package], out: Path) -> tuple[list[Package], bool
         The packages where they are now, and whether anything is new.
 
     Raises:
-        Ner11Error: If a version is there already with other content.
+        Ner11Error: If a version is there already with other content, or was released with it.
     """
     files = [path for package in packages for path in (package.wheel, package.sdist)]
     new = [path for path in files if not _is_same(path, out / path.name)]
-    for package in packages:
+    released = read_checksums(out)  # wheels are not in git: where a release was not made, only its checksums are
+    for package in (package for package in packages if not Version(package.version).is_devrelease):
         for path in (package.wheel, package.sdist):
-            if path in new and (out / path.name).exists() and not Version(package.version).is_devrelease:
+            is_other = path.name in released and released[path.name] != hash_file(path)
+            if is_other or (path in new and (out / path.name).exists()):
                 raise Ner11Error(
                     f"{package.name} {package.version} exists with other content",
                     where=out / path.name,

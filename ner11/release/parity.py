@@ -51,7 +51,8 @@ def _torch_logits(nlp: Language, docs: Sequence[Doc]) -> np.ndarray:
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.abs(first - second).max(initial=0.0))
+    # NaN, which `max` would pass over, is the largest difference that there is.
+    return float(np.nan_to_num(np.abs(first - second), nan=np.inf).max(initial=0.0))
 
 
 def _spans(docs: Iterable[Doc]) -> list[dict[tuple[int, int, str], float]]:
@@ -75,7 +76,7 @@ def check_fp32(nlp: Language, onnx_nlp: Language, texts: Iterable[str]) -> dict[
         confidences to torch in fp32, and, as "native", those of torch in the precision that the pipeline is set to.
 
     Raises:
-        Ner11Error: If logits differ by more than the tolerance, or any entity does.
+        Ner11Error: If logits differ by more than the tolerance or are no numbers, or any entity differs.
     """
     pipe = cast(OnnxNER, onnx_nlp.get_pipe(COMPONENT))
     result: dict[str, Any] = {"texts": 0, "tokens": 0, "entities": 0, "largest_logit": 0.0}
@@ -87,6 +88,9 @@ def check_fp32(nlp: Language, onnx_nlp: Language, texts: Iterable[str]) -> dict[
         with full_precision(nlp):
             expected = _torch_logits(nlp, runs[0])
         logits = pipe.predict(runs[1])
+        if not np.isfinite(expected).all():
+            fix = "Train it again, with a lower learning rate"
+            raise Ner11Error("the model gives logits that are no numbers", where="export", fix=fix)
         pipe.set_annotations(runs[1], logits)
         as_shipped = _torch_logits(nlp, runs[2])
         spans = [_spans(docs) for docs in runs]

@@ -122,7 +122,7 @@ def check(probe: Probe, request: dict[str, Any]) -> dict[str, Any]:
 
     answers = probe.attempt("the test texts", lambda: read_entities(loaded.pipe(request["texts"])))
     odd = probe.attempt("odd texts", lambda: run_odd_texts(loaded, request["odd_texts"]))
-    # Each in the same batches as the first of its group: what else is in a batch changes what int8 gives.
+    # Each in the same batches as the first of its group: how much is padded changes what bf16 rounds.
     batches = partial(loaded.pipe, some, batch_size=_BATCH_SIZE)
     groups: tuple[dict[str, Callable[[], Iterable[Doc]]], ...] = (
         {

@@ -12,6 +12,13 @@ CHECKSUMS = "SHA256SUMS"
 _UNRELEASED = "## [Unreleased]"
 
 
+def read_checksums(packages: Path) -> dict[str, str]:
+    """Read the SHA-256 of every file that was released, by its name; the files themselves need not be there."""
+    path = packages / CHECKSUMS
+    lines = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
+    return {name: value for value, _, name in (line.partition("  ") for line in lines)}
+
+
 def update_checksums(packages: Path, files: Iterable[Path]) -> None:
     """Write the checksums of files into `SHA256SUMS`; lines about other files stay.
 
@@ -20,13 +27,16 @@ def update_checksums(packages: Path, files: Iterable[Path]) -> None:
         files: Files in it.
 
     Raises:
+        Ner11Error: If one was released with other content.
         OSError: If it cannot be written; the old one is untouched.
     """
-    path = packages / CHECKSUMS
-    lines = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
-    sums = {name: value for value, _, name in (line.partition("  ") for line in lines)}
-    sums |= {file.name: hash_file(file) for file in files}
-    write_text(path, "".join(f"{value}  {name}\n" for name, value in sorted(sums.items())))
+    sums = read_checksums(packages)
+    for file in files:
+        value = hash_file(file)
+        if sums.setdefault(file.name, value) != value:
+            what = f"{file.name} was released with other content"
+            raise Ner11Error(what, where=packages / CHECKSUMS, fix="Give a new version with --vars.version")
+    write_text(packages / CHECKSUMS, "".join(f"{value}  {name}\n" for name, value in sorted(sums.items())))
 
 
 def date_changelog(text: str, *, version: str, date: str) -> str:

@@ -7,18 +7,22 @@ was last deployed, and not what was last written.
 
 import filecmp
 import json
+import os
 import re
 import shutil
+import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ner11.errors import Ner11Error
-from ner11.files import hash_file, read_json, write_json, write_text
+from ner11.files import hash_file, read_json, read_object, write_json, write_text
 from ner11.pipeline.onnx_ner import MODEL
 from ner11.release.contract import FILE, Contract
 from ner11.release.package import ONNX
@@ -29,8 +33,9 @@ CONFIG = "config.pbtxt"
 _DEPLOYED = "deployed.json"
 _GRAPH_FILE = f"ner/{MODEL}"  # in the folder of a pipeline
 _PARTIAL = ".partial-"
+_OTHER_WHEEL = "Give a wheel that 'spacy project run package' wrote after 'export'"
 _TYPES = {"int64": "TYPE_INT64", "float32": "TYPE_FP32"}
-_POLICY = re.compile(r"version_policy\s*\{\s*specific\s*\{\s*versions:\s*\[([\d\s,]*)\]\s*\}\s*\}")
+_POLICY = re.compile(r"^[ \t]*version_policy\s*\{\s*specific\s*\{\s*versions:\s*\[([\d\s,]*)\]\s*\}\s*\}", re.MULTILINE)
 _NAME = re.compile(r'^name:\s*"[^"]*"', re.MULTILINE)
 _TEMPLATES = Environment(
     loader=PackageLoader("ner11.release", "templates/triton"),
@@ -39,6 +44,8 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+
+_PACKAGE = re.compile(r"[a-z][a-z0-9_]*")
 
 Tensors = dict[str, tuple[str, list[int]]]
 """Name of a tensor: its type in a configuration, and its dimensions without that of the batch; -1 is any."""
@@ -148,9 +155,15 @@ class TritonModel:
 
     @property
     def deployed(self) -> list[int]:
-        """The versions that were deployed and not rolled back, in the order in which they were."""
+        """The versions that were deployed and not rolled back, in the order in which they were; the last is the one served.
+
+        The configuration decides where a command was killed before it could record what it did, or somebody edited it.
+        """
         path = self.folder / _DEPLOYED
-        return list(read_json(path)["versions"]) if path.is_file() else self.served
+        history = list(read_object(path, "versions")["versions"]) if path.is_file() else self.served
+        for current in self.served[-1:]:
+            return [*history[: history.index(current)], current] if current in history else [*history, current]
+        return history
 
     def record(self, versions: Sequence[int]) -> None:
         """Write down which versions were deployed."""
@@ -235,16 +248,44 @@ def read_contract(wheel: Path) -> Contract:
     Raises:
         Ner11Error: If the wheel is none.
     """
-    name, version = wheel.name.split("-")[:2]
-    fix = "Give a wheel that 'spacy project run package' wrote after 'export'"
+    name, version, *_ = [*wheel.name.split("-"), ""]
     try:
         with zipfile.ZipFile(wheel) as archive:
             contract: Contract = json.loads(archive.read(f"{name}/{name}-{version}/{FILE}"))
-    except (KeyError, ValueError, zipfile.BadZipFile) as e:
-        raise Ner11Error(f"no wheel with a contract ({e})", where=wheel, fix=fix) from e
-    if contract["graph"] is None:
-        raise Ner11Error("has no graph, it needs torch", where=wheel, fix=fix)
+        is_about = contract["name"], contract["version"]
+        has_graph = contract["graph"] is not None
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as e:
+        raise Ner11Error(f"no wheel with a contract ({e})", where=wheel, fix=_OTHER_WHEEL) from e
+    if not has_graph:
+        raise Ner11Error("has no graph, it needs torch", where=wheel, fix=_OTHER_WHEEL)
+    if is_about != (name, version) or not _PACKAGE.fullmatch(name):
+        raise Ner11Error(f"its contract is about {' '.join(map(str, is_about))}", where=wheel, fix=_OTHER_WHEEL)
     return contract
+
+
+@contextmanager
+def locked(repository: Path) -> Iterator[None]:
+    """Keep other commands from changing a model repository while the block runs.
+
+    Raises:
+        Ner11Error: If one does so now.
+    """
+    if sys.platform == "win32" or not repository.is_dir():
+        yield
+        return
+    import fcntl
+
+    folder = os.open(repository, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # network drives may have no locks on folders
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as e:
+                fix = "Wait for its end, then run this one again"
+                raise Ner11Error("another command is changing it", where=repository, fix=fix) from e
+        yield
+    finally:
+        os.close(folder)
 
 
 def _fill_text(folder: Path, wheel: Path, contract: Contract) -> None:
@@ -283,10 +324,19 @@ def write_version(model: TritonModel, wheel: Path) -> tuple[int, bool]:
     """
     contract = read_contract(wheel)
     model.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _write_version(model, wheel, contract)
+    except (KeyError, zipfile.BadZipFile, zlib.error) as e:
+        raise Ner11Error(f"damaged ({e})", where=wheel, fix="Build it again, with --force, or copy it again") from e
+    finally:
+        with suppress(OSError):  # goes only if it is empty: nothing could be written
+            model.folder.rmdir()
+
+
+def _write_version(model: TritonModel, wheel: Path, contract: Contract) -> tuple[int, bool]:
     for left in model.folder.glob(f"{_PARTIAL}*"):  # by a run that was killed
         shutil.rmtree(left)
     newest = max(model.versions, default=0)
-    number = newest + 1
     inputs, outputs = interface(contract, graph=model.is_graph)
     template = _TEMPLATES.get_template("graph.pbtxt" if model.is_graph else "text.pbtxt")
     config = template.render(name=model.name, inputs=inputs, outputs=outputs)
@@ -297,12 +347,13 @@ def write_version(model: TritonModel, wheel: Path) -> tuple[int, bool]:
         (_fill_graph if model.is_graph else _fill_text)(folder, wheel, contract)
         write_json(folder / FILE, contract)
         write_text(folder / CONFIG, config)
-        if newest and _is_in(folder, model.version(newest)):
-            return newest, False
-        folder.rename(model.folder / str(number))
-    if not (model.folder / CONFIG).is_file():
+        is_new = not (newest and _is_in(folder, model.version(newest)))
+        number = newest + is_new
+        if is_new:
+            folder.rename(model.folder / str(number))
+    if not (model.folder / CONFIG).is_file():  # also where a run was killed just before this
         write_text(model.folder / CONFIG, serving(config, [number]))
-    return number, True
+    return number, is_new
 
 
 def write_repository(wheel: Path, repository: Path) -> dict[TritonModel, tuple[int, bool]]:
@@ -321,4 +372,6 @@ def write_repository(wheel: Path, repository: Path) -> dict[TritonModel, tuple[i
     """
     name = read_contract(wheel)["name"].replace(ONNX, "", 1)
     models = [TritonModel(repository / name), TritonModel(repository / f"{name}{GRAPH}")]
-    return {model: write_version(model, wheel) for model in models}
+    repository.mkdir(parents=True, exist_ok=True)
+    with locked(repository):
+        return {model: write_version(model, wheel) for model in models}

@@ -13,6 +13,9 @@ from ner11.errors import Ner11Error
 
 _NUMPY_TYPES = {"INT64": np.int64, "FP32": np.float32}
 _READY = "READY"
+_ENTITY_KEYS = ("start", "end", "label", "text", "confidence")
+_MODEL_KEYS = ("name", "version", "precision", "scheme", "labels", "logits")
+_ANOTHER = "Look which model the server has under this name"
 _NOT_EXPLICIT, _NOT_FOUND = "explicit model load", "failed to poll from model repository"
 
 
@@ -65,7 +68,7 @@ class TritonServer:
             raise Ner11Error(f"no answer within {self.timeout:g} s", where=self.url, fix=fix) from e
         except InferenceServerException as e:
             # The first line; what follows is the server's own traceback.
-            said = str(e.message()).strip().splitlines()[0]
+            said = (str(e.message()).strip() or "nothing more").splitlines()[0]
             raise TritonRefusalError(f"the server says: {said}", where=self.url, fix="Look into its log") from e
         except (OSError, HTTPException, ValueError) as e:  # no connection, or no HTTP (the port of gRPC)
             fix = "Start the server, or give the address of its HTTP port"
@@ -120,8 +123,9 @@ class TritonServer:
                 fix = "Start it with --model-control-mode=explicit"
                 raise Ner11Error("loads no model on request", where=self.url, fix=fix) from e
             if _NOT_FOUND in e.what:
-                fix = "Start it on this model repository, or name its own with --repository"
-                raise Ner11Error(f"finds no {name}, it reads another folder", where=self.url, fix=fix) from e
+                fix = "Start it on this model repository or name its own with --repository, or mend the file; its log says more"
+                what = f"finds no {name}: it reads another folder, or {name}/config.pbtxt is damaged"
+                raise Ner11Error(what, where=self.url, fix=fix) from e
             raise
 
     def unload(self, name: str) -> None:
@@ -144,7 +148,7 @@ class TritonServer:
             The outputs.
 
         Raises:
-            TritonRefusalError: If the model does not take this.
+            TritonRefusalError: If the model does not take this, or lacks one of the outputs.
         """
         from tritonclient.http import InferInput, InferRequestedOutput
 
@@ -155,7 +159,10 @@ class TritonServer:
         wished = [InferRequestedOutput(output) for output in outputs]
         with self._asking() as client:
             answer = client.infer(name, given, model_version=_text(version), outputs=wished)
-            return {output: answer.as_numpy(output) for output in outputs}
+            found = {output: answer.as_numpy(output) for output in outputs}
+        if lacking := [output for output, content in found.items() if content is None]:
+            raise TritonRefusalError(f"{name} answers without {lacking[0]}", where=self.url, fix=_ANOTHER)
+        return found
 
     def annotate(
         self, name: str, texts: Sequence[str], *, version: int | None = None
@@ -172,8 +179,17 @@ class TritonServer:
         """
         rows = np.array([text.encode("utf8", "replace") for text in texts], dtype=np.object_).reshape(-1, 1)
         answer = self.infer(name, {"TEXT": ("BYTES", rows)}, ["ENTITIES", "MODEL"], version=version)
-        entities = [json.loads(row) for row in answer["ENTITIES"].reshape(-1)]
-        return entities, json.loads(answer["MODEL"].reshape(-1)[0])
+        try:
+            entities = [json.loads(row) for row in answer["ENTITIES"].reshape(-1)]
+            model = json.loads(answer["MODEL"].reshape(-1)[0])
+            for one, keys in (*((entity, _ENTITY_KEYS) for row in entities for entity in row), (model, _MODEL_KEYS)):
+                if lacking := [key for key in keys if key not in one]:
+                    raise ValueError(f"no '{lacking[0]}'")
+            if len(entities) != len(texts):
+                raise ValueError(f"{len(entities)} rows for {len(texts)} texts")
+        except (ValueError, TypeError, IndexError) as e:
+            raise TritonRefusalError(f"{name} does not answer as a model of ner11 ({e})", where=self.url, fix=_ANOTHER) from e
+        return entities, model
 
 
 def _text(version: int | None) -> str:

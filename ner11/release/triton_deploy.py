@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ner11.errors import Ner11Error
 from ner11.files import write_text
-from ner11.release.triton import CONFIG, TritonModel, serving
+from ner11.release.triton import CONFIG, TritonModel, locked, serving
 from ner11.release.triton_client import TritonRefusalError, TritonServer
 from ner11.release.triton_verify import find_differences
 
@@ -80,24 +80,38 @@ def _try_out(server: TritonServer, model: TritonModel, version: int, config: str
         raise Ner11Error(f"refused, {_still(before)} ({_reasons(differences)})", where=where, fix=fix)
 
 
+def _go_back(server: TritonServer, model: TritonModel, before: int | None) -> str:
+    """Make the server read the old configuration again; say what it serves then."""
+    try:
+        if before is None:
+            server.unload(model.name)
+        else:
+            server.load(model.name)
+            if (now := _last(server.served(model.name))) != before:
+                return f"the server answers with version {now}, although {CONFIG} is as before: restart it"
+    except Ner11Error as e:
+        return f"the server does not go back, although {CONFIG} is as before: restart it ({e.what})"
+    return _still(before)
+
+
 @contextmanager
 def _restored_on_failure(server: TritonServer, model: TritonModel, before: int | None) -> Iterator[None]:
     """Put the configuration back after a failure, and make the server read it."""
     old = model.config
     try:
         yield
-    except BaseException:
+    except BaseException as e:
         write_text(model.folder / CONFIG, old)
-        with suppress(Ner11Error):
-            if before is None:
-                server.unload(model.name)
-            else:
-                server.load(model.name)
+        state = _go_back(server, model, before)
+        if isinstance(e, Ner11Error):
+            raise Ner11Error(f"{e.what}; {state}", where=e.where, fix=e.fix) from e
         raise
 
 
-def _switch(server: TritonServer, model: TritonModel, version: int, config: str, before: int | None) -> None:
-    """Serve a version to clients that name none."""
+def _switch(
+    server: TritonServer, model: TritonModel, version: int, config: str, before: int | None, *, history: Sequence[int]
+) -> None:
+    """Serve a version to clients that name none, and record that."""
     with _restored_on_failure(server, model, before):
         write_text(model.folder / CONFIG, config)
         try:
@@ -111,7 +125,8 @@ def _switch(server: TritonServer, model: TritonModel, version: int, config: str,
         if differences:
             where = f"{model.name} version {version}"
             fix = "Look into the server's log"
-            raise Ner11Error(f"could not be served, {_still(before)} ({_reasons(differences)})", where=where, fix=fix)
+            raise Ner11Error(f"could not be served ({_reasons(differences)})", where=where, fix=fix)
+        model.record(history)
 
 
 def deploy(server: TritonServer, model: TritonModel, version: int) -> Deployment:
@@ -129,16 +144,17 @@ def deploy(server: TritonServer, model: TritonModel, version: int) -> Deployment
         Ner11Error: If the server cannot be reached, or the version does not keep its contract there. What was served before is
             served still.
     """
-    model.check(version)
-    config, kept = model.config_for(version)
-    history = [number for number in model.deployed if number != version]
-    server.check()
-    before = _last(server.served(model.name))
-    _try_out(server, model, version, config, before)
-    # A server answers with the highest version; and both have to fit one configuration.
-    beside = [before] if kept and before is not None and before < version else []
-    _switch(server, model, version, serving(config, [*beside, version]), before)
-    model.record([*history, version])
+    with locked(model.folder.parent):
+        model.check(version)
+        config, kept = model.config_for(version)
+        history = [number for number in model.deployed if number != version]
+        server.check()
+        served = server.served(model.name)
+        before = _last(served)
+        _try_out(server, model, version, config, before)
+        # A server answers with the highest version; and both have to fit one configuration.
+        beside = [number for number in served if number < version][-1:] if kept else []
+        _switch(server, model, version, serving(config, [*beside, version]), before, history=[*history, version])
     return Deployment(version, before, not kept)
 
 
@@ -153,14 +169,14 @@ def rollback(server: TritonServer, model: TritonModel) -> Deployment:
         Ner11Error: If there is none, or the server cannot be reached, or the old version does not keep its contract any
             more. What was served before is served still.
     """
-    history = model.deployed
-    if len(history) < 2:
-        raise Ner11Error("no earlier version was deployed", where=model.folder, fix="Deploy another one")
-    version = history[-2]
-    model.check(version)
-    config, kept = model.config_for(version)
-    server.check()
-    before = _last(server.served(model.name))
-    _switch(server, model, version, serving(config, [version]), before)
-    model.record(history[:-1])
+    with locked(model.folder.parent):
+        history = model.deployed
+        if len(history) < 2:
+            raise Ner11Error("no earlier version was deployed", where=model.folder, fix="Deploy another one")
+        version = history[-2]
+        model.check(version)
+        config, kept = model.config_for(version)
+        server.check()
+        before = _last(server.served(model.name))
+        _switch(server, model, version, serving(config, [version]), before, history=history[:-1])
     return Deployment(version, before, not kept)

@@ -156,7 +156,7 @@ def find_differences(
             ask = _ask_texts(server, name, version)
         else:
             ask = _ask_graph(server, name, version, pipeline=pipeline, tags=len(contract["tags"]))
-        # One by one, as they were asked for the contract: what int8 rounds depends on the texts beside it.
+        # One by one, as they were asked for the contract: how much is padded changes what is rounded.
         answers = [ask(golden["text"]) for golden in contract["golden"]]
     except TritonRefusalError as e:
         return [e.what]

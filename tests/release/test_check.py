@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -45,6 +46,23 @@ def test_a_hang_has_a_name(environment, monkeypatch, tmp_path):
     assert environment.probe(["toy"], seconds=2) == {"failures": ["two processes: hangs (no end after 2 s)"]}
 
 
+def test_an_interrupt_ends_what_runs(environment, monkeypatch, tmp_path):
+    started = []
+    communicate = subprocess.Popen.communicate
+
+    def interrupt(process, timeout=None):
+        if timeout is None:
+            return communicate(process)
+        started.append(process)
+        raise KeyboardInterrupt
+
+    pretend(monkeypatch, tmp_path, "import time\ntime.sleep(600)")
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        environment.probe(["toy"])
+    assert started[0].returncode == -9
+
+
 def test_a_crash_has_a_name(environment, monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, "print('four threads', flush=True)\nraise SystemExit('boom')")
     assert environment.probe(["toy"]) == {"failures": ["four threads: boom"]}
@@ -67,6 +85,8 @@ def test_one_that_cannot_be_installed_does_not_keep_others_from_being_checked(pi
 
     monkeypatch.setattr(Environment, "install", install)
     monkeypatch.setattr(Environment, "probe", lambda *_, **__: {"failures": ["loading: OSError"]})
+    monkeypatch.chdir(tmp_path)
+    Path("good.whl").touch()
     packages = [Package(name, "1.0.0", pipelines["fp32"], Path(f"{name}.whl"), Path()) for name in ("bad", "good")]
     result, failures = check_packages(packages, texts=TEXTS, constraints=CONSTRAINTS, tell=lambda _: None)
     assert failures == ["bad.whl: cannot be installed.", "good.whl: loading: OSError"]

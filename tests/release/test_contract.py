@@ -121,6 +121,23 @@ def test_confidences_may_differ_within_the_tolerance():
     assert answers([0, 5, "ACTOR", None]) == ["golden text 2: ACTOR 'Turla' (0 to 5) has the confidence none instead of 0.900"]
 
 
+def test_a_confidence_that_is_no_number_is_named():
+    assert len(answers([0, 5, "ACTOR", float("nan")])) == 1
+    assert len(answers([0, 5, "ACTOR", 0.9], [6, 8, "TOOL", float("nan")])) == 1
+
+
+def test_a_difference_is_one_line():
+    (line,) = compare_answers([[]], [{"text": "Ana\n Kovac", "entities": [[0, 10, "PERSON", 0.9]]}], tolerance=0.03)
+    assert line == "golden text 1: PERSON 'Ana Kovac' (0 to 10) is not found"
+
+
+def test_int8_is_held_to_what_another_processor_changes(contracts):
+    """A wrong model must not pass as rounding: what is surer than 0.6 has to be found."""
+    assert contracts["int8"]["tolerance"] == 0.1
+    assert len(answers(tolerance=contracts["int8"]["tolerance"])) == 1
+    assert len(answers([0, 5, "ACTOR", 0.79], tolerance=contracts["int8"]["tolerance"])) == 1
+
+
 def test_a_missing_entity_and_a_new_one_are_named():
     assert answers([0, 5, "MALWARE", 0.9]) == [
         "golden text 2: ACTOR 'Turla' (0 to 5) is not found",

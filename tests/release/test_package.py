@@ -13,6 +13,7 @@ from ner11.evaluation.gates import Gate
 from ner11.files import hash_folder
 from ner11.release.contract import verify_contract
 from ner11.release.package import Package, build_meta, build_package, check_version, publish, staging
+from ner11.release.publication import update_checksums
 
 DATASET = Dataset(
     name="gold",
@@ -228,6 +229,17 @@ def test_a_version_is_never_overwritten_and_then_nothing_is_written(release, pac
     with pytest.raises(Ner11Error, match=r"toy 1\.0\.0 exists with other content.*--vars\.version") as error:
         release("1.0.0", other="new", toy="two")
     assert "\n" not in str(error.value) and contents(packages) == before
+
+
+def test_a_released_version_is_never_built_otherwise_where_only_its_checksums_are(release, packages):
+    (package,), _ = release("1.0.0", toy="one")
+    update_checksums(packages, [package.wheel, package.sdist])
+    for path in (package.wheel, package.sdist):
+        path.unlink()  # as in a fresh clone
+    with pytest.raises(Ner11Error, match=r"toy 1\.0\.0 exists with other content"):
+        release("1.0.0", toy="two")
+    assert [*contents(packages)] == ["SHA256SUMS"]
+    assert release("1.0.0", toy="one")[1] is True
 
 
 def test_a_development_version_is_replaced(release, packages):

@@ -44,6 +44,31 @@ def test_an_export_with_other_entities_is_refused(pair):
         check_fp32(nlp, exported, TEXTS)
 
 
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [(0, "the model gives logits that are no numbers"), (1, r"logits by up to inf .* entities in 0 of 1 texts")],
+)
+def test_logits_that_are_no_numbers_are_refused(pair, monkeypatch, broken, said):
+    nlp, exported = pair
+    if broken == 0:
+        nlp = copy.deepcopy(nlp)
+        linear = nlp.get_pipe("ner").model.get_ref("linear")
+        linear.set_param("b", linear.get_param("b") * np.nan)
+    else:
+        pipe = exported.get_pipe("ner")
+        predict = pipe.predict
+
+        def spoil(docs):
+            logits = predict(docs)
+            logits[-1, 1] = np.nan
+            return logits
+
+        monkeypatch.setattr(pipe, "predict", spoil)
+        monkeypatch.setattr(pipe, "set_annotations", lambda *_: None)
+    with pytest.raises(Ner11Error, match=said):
+        check_fp32(nlp, exported, ["nothing"])
+
+
 def test_parity_is_to_fp32_and_the_model_keeps_its_precision(pair, toy_bert, monkeypatch):
     import torch
 

@@ -20,13 +20,21 @@ CHANGELOG = """# Changelog
 
 
 def test_checksums_are_those_that_sha256sum_checks(tmp_path):
-    for name in ("a.whl", "b.whl"):
+    for name in ("a.whl", "b.whl", "a.whl"):
         (tmp_path / name).write_text(name)
         update_checksums(tmp_path, [tmp_path / name])
-    (tmp_path / "a.whl").write_text("changed")
-    update_checksums(tmp_path, [tmp_path / "a.whl"])
     assert (tmp_path / "SHA256SUMS").read_text().count("\n") == 2
     assert subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_a_released_file_keeps_its_checksum(tmp_path):
+    (tmp_path / "a.whl").write_text("one")
+    update_checksums(tmp_path, [tmp_path / "a.whl"])
+    before = (tmp_path / "SHA256SUMS").read_text()
+    (tmp_path / "a.whl").write_text("another")
+    with pytest.raises(Ner11Error, match=r"SHA256SUMS: a\.whl was released with other content.*--vars\.version"):
+        update_checksums(tmp_path, [tmp_path / "a.whl"])
+    assert (tmp_path / "SHA256SUMS").read_text() == before
 
 
 def test_what_is_unreleased_gets_its_version_and_date():

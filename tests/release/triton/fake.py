@@ -135,9 +135,10 @@ class FakeTriton:
         if self.mode != "explicit":
             raise _RefusedError("explicit model load / unload is not allowed if polling is enabled")
         folder = self.repository / name
-        if not (folder / "config.pbtxt").is_file():
-            raise _RefusedError(f"failed to load '{name}', failed to poll from model repository", 500)
-        config = read_config(folder / "config.pbtxt")
+        try:
+            config = read_config(folder / "config.pbtxt")
+        except (FileNotFoundError, text_format.ParseError) as e:
+            raise _RefusedError(f"failed to load '{name}', failed to poll from model repository", 500) from e
         before = self.loaded.get(name, {})
         models = {}
         for version in map(int, config["version_policy"]["specific"]["versions"]):

@@ -68,6 +68,28 @@ def test_a_full_disk_leaves_what_was_there(repository, wheels, model, monkeypatc
     assert not list(repository.rglob(".*"))
 
 
+def test_a_full_disk_leaves_no_empty_model(wheels, tmp_path, monkeypatch):
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "model.py")
+
+    monkeypatch.setattr(triton, "write_text", fill)
+    with pytest.raises(OSError, match="No space left"):
+        write_repository(wheels["first"], tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_run_that_was_killed_before_the_configuration_is_finished_by_the_next(repository, wheels, model):
+    (model.folder / "config.pbtxt").unlink()
+    assert write_repository(wheels["first"], repository)[model] == (1, False)
+    assert model.served == [1]
+
+
+def test_two_commands_do_not_change_a_repository_at_once(repository, wheels, model):
+    with triton.locked(repository), pytest.raises(Ner11Error, match=r"another command is changing it\. Wait"):
+        write_repository(wheels["second"], repository)
+    assert write_repository(wheels["second"], repository)[model] == (2, True)
+
+
 def test_what_a_killed_run_left_is_cleared_and_no_version(repository, wheels, model):
     left = model.folder / ".partial-killed" / "version"
     left.mkdir(parents=True)
@@ -120,6 +142,24 @@ def test_the_served_versions_are_read_as_they_are_written(model):
     assert text.count("version_policy") == 1
 
 
+def test_a_policy_in_a_comment_is_none(model):
+    path = model.folder / "config.pbtxt"
+    path.write_text("# version_policy { specific { versions: [ 7 ] } }\n" + path.read_text())
+    assert model.served == [1]
+    assert served_versions(serving(model.config, [2])) == [2]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "served", "expected"),
+    [([1], [1, 2], [1, 2]), ([1, 2], [2, 3], [1, 2, 3]), ([1, 2], [1], [1]), ([1, 2], [1, 2], [1, 2]), ([1], [], [1])],
+    ids=["a deployment that was killed", "a later one", "a rollback that was killed", "nothing happened", "nothing served"],
+)
+def test_the_configuration_decides_what_was_deployed_last(model, recorded, served, expected):
+    model.record(recorded)
+    (model.folder / "config.pbtxt").write_text(serving(model.config, served))
+    assert model.deployed == expected
+
+
 def test_an_unknown_model_or_version_is_named(model):
     with pytest.raises(Ner11Error, match=f"no such model; there are: {NAME}, {NAME}_graph"):
         _ = TritonModel(model.folder.with_name("en_ner11_food")).served
@@ -135,14 +175,44 @@ def test_logits_cannot_be_read_without_the_release_that_they_are_of(model, graph
 
 def test_what_is_no_package_with_a_graph_is_named(tmp_path):
     path = tmp_path / "en_ner11_toy_onnx-1.0.0-py3-none-any.whl"
+    contract = '{"name": "en_ner11_toy_onnx", "version": "1.0.0", "graph": null}'
     path.write_bytes(b"no zip")
     with pytest.raises(Ner11Error, match="no wheel with a contract"):
         write_repository(path, tmp_path / "repository")
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("en_ner11_toy_onnx/en_ner11_toy_onnx-1.0.0/contract.json", '{"graph": null}')
+        archive.writestr("en_ner11_toy_onnx/en_ner11_toy_onnx-1.0.0/contract.json", contract)
     with pytest.raises(Ner11Error, match="has no graph, it needs torch"):
         write_repository(path, tmp_path / "repository")
     assert not (tmp_path / "repository").exists()
+
+
+@pytest.mark.parametrize("name", ["model.whl", "en_ner11_toy_onnx.whl", "en_ner11_toy_onnx-2.0.0-py3-none-any.whl"])
+def test_a_wheel_of_another_name_is_named(wheels, tmp_path, name):
+    path = shutil.copy(wheels["first"], tmp_path / name)
+    with pytest.raises(Ner11Error, match="no wheel with a contract"):
+        write_repository(path, tmp_path / "repository")
+
+
+@pytest.mark.parametrize("contract", ["[]", "{}", '{"graph": {}, "name": "en_ner11_food_onnx", "version": "1.0.0"}'])
+def test_a_wheel_with_the_contract_of_another_is_named(tmp_path, contract):
+    path = tmp_path / "en_ner11_toy_onnx-1.0.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("en_ner11_toy_onnx/en_ner11_toy_onnx-1.0.0/contract.json", contract)
+    with pytest.raises(Ner11Error, match="contract"):
+        write_repository(path, tmp_path / "repository")
+    assert not (tmp_path / "repository").exists()
+
+
+def test_a_damaged_wheel_is_one_line_and_leaves_nothing(wheels, tmp_path):
+    path = tmp_path / wheels["first"].name
+    with zipfile.ZipFile(wheels["first"]) as archive:
+        at = next(info for info in archive.infolist() if info.filename.endswith("model.onnx")).header_offset + 120
+    data = bytearray(wheels["first"].read_bytes())
+    data[at] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(Ner11Error, match=r"damaged \(Bad CRC-32"):
+        write_repository(path, tmp_path / "repository")
+    assert not list((tmp_path / "repository").iterdir())
 
 
 @pytest.mark.slow

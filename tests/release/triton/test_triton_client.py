@@ -82,6 +82,50 @@ def test_a_server_in_polling_mode_is_told_how_to_start(repository, model):
         deploy(TritonServer(url), model, 1)
 
 
+def test_a_refusal_without_a_word_is_one_line(listener):
+    url, answers = listener
+    answers.append(b'HTTP/1.1 400 Bad Request\r\nContent-Length: 13\r\n\r\n{"error": ""}')
+    with pytest.raises(Ner11Error, match="the server says: nothing more"):
+        TritonServer(url, timeout=2).index()
+
+
+ENTITY = '{"start": 0, "end": 5, "label": "ACTOR", "text": "Turla", "confidence": 0.9}'
+
+
+@pytest.mark.parametrize(
+    ("entities", "said"),
+    [
+        ("Turla", "Expecting value"),
+        ("7", "not iterable"),
+        ("[7]", "not iterable"),
+        (f"[{ENTITY.replace('start', 'begin')}]", "no 'start'"),
+        (f"[{ENTITY}]", "no 'name'"),
+        ("", "without ENTITIES"),
+    ],
+)
+def test_a_model_that_answers_otherwise_is_one_line(server, model, entities, said):
+    deploy(server, model, 1)
+    path = model.version(1) / "model.py"
+    answer = f"""
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def initialize(self, args):
+        pass
+
+    def execute(self, requests):
+        rows = [("ENTITIES", {entities.encode()!r}), ("MODEL", b"{{}}")]
+        tensors = [pb_utils.Tensor(name, np.array([[row]], dtype=np.object_)) for name, row in rows if row]
+        return [pb_utils.InferenceResponse(tensors) for _ in requests]
+"""
+    path.write_text(answer)
+    server.unload(model.name)
+    server.load(model.name)
+    with pytest.raises(Ner11Error, match=said):
+        server.annotate(model.name, ["Turla"])
+
+
 def test_an_entity_has_the_characters_that_it_covers(server, model):
     deploy(server, model, 1)
     text = "🙂 Turla, Ürümqi"

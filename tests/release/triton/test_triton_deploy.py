@@ -8,7 +8,7 @@ import srsly
 
 from ner11.errors import Ner11Error
 from ner11.release import triton_deploy, triton_verify
-from ner11.release.triton import TritonModel, write_repository
+from ner11.release.triton import TritonModel, locked, write_repository
 from ner11.release.triton_client import TritonServer
 from ner11.release.triton_deploy import deploy, rollback
 from tests.release.triton.fake import without_onnxruntime
@@ -145,6 +145,46 @@ def test_a_switch_that_fails_after_the_trial_leaves_the_old_release(server, seco
     assert entities(server, second, TOOL) == []
 
 
+def test_a_server_that_does_not_go_back_is_told_and_nothing_else_is_claimed(server, second, monkeypatch):
+    load = server.load
+
+    def load_nothing_more(name):
+        if name == second.name:
+            raise Ner11Error("no answer within 1 s", where=server.url)
+        load(name)
+
+    monkeypatch.setattr(server, "load", load_nothing_more)
+    with pytest.raises(Ner11Error, match=r"does not go back, although config\.pbtxt is as before: restart it") as caught:
+        deploy(server, second, 2)
+    assert "served as before" not in str(caught.value)
+    assert second.served == [1]
+
+
+def test_a_deployment_that_cannot_be_recorded_is_none(server, second, monkeypatch):
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TritonModel, "record", fill)
+    with pytest.raises(OSError, match="No space left"):
+        deploy(server, second, 2)
+    assert server.served(second.name) == second.served == [1]
+
+
+def test_the_same_version_again_keeps_the_one_beside_it(server, second):
+    deploy(server, second, 2)
+    assert deploy(server, second, 2).before == 2
+    assert server.served(second.name) == [1, 2]
+    assert rollback(server, second).version == 1
+
+
+def test_a_deployment_waits_for_no_other_but_says_so(server, second):
+    with locked(second.folder.parent):
+        for change in (lambda: deploy(server, second, 2), lambda: rollback(server, second)):
+            with pytest.raises(Ner11Error, match="another command is changing it"):
+                change()
+    assert server.served(second.name) == [1]
+
+
 def test_a_full_disk_leaves_the_old_release(server, second, monkeypatch):
     def fill(path, _):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
@@ -154,6 +194,14 @@ def test_a_full_disk_leaves_the_old_release(server, second, monkeypatch):
         deploy(server, second, 2)
     assert server.served(second.name) == second.served == [1]
     assert not list(second.folder.parent.glob("*_candidate"))
+
+
+def test_a_configuration_that_the_operator_broke_is_named(server, second):
+    path = second.folder / "config.pbtxt"
+    path.write_text(path.read_text().replace("max_batch_size: 64", "max_batch_size: sixty"))
+    with pytest.raises(Ner11Error, match=r"/config\.pbtxt is damaged.*mend the file"):
+        deploy(server, second, 2)
+    assert server.served(second.name) == [1]
 
 
 def test_what_the_operator_changed_in_the_configuration_stays(server, second):

@@ -75,6 +75,29 @@ def test_threads_are_set_in_the_configuration(model):
     assert load_model(model.version(1), read_config(path)).nlp.get_pipe("ner").threads == 3
 
 
+@pytest.mark.parametrize("threads", ["two", "-1", ""])
+def test_threads_that_are_no_number_are_named(model, threads):
+    path = model.folder / "config.pbtxt"
+    path.write_text(path.read_text().replace('string_value: "0"', f'string_value: "{threads}"'))
+    with pytest.raises(Exception, match=f"the parameter threads is '{threads}'"):
+        load_model(model.version(1), read_config(path))
+
+
+def test_what_clients_sent_does_not_stay(served):
+    served.execute([ask("Turla")])
+    before = len(served.nlp.vocab.strings)
+    for number in range(20):
+        (response,) = served.execute([ask(f"Kazuar {number:064x} https://example.org/{number}/{number:x}.html")])
+        assert found(response) == [["Kazuar"]]
+    assert len(served.nlp.vocab.strings) == before
+
+
+def test_a_lone_surrogate_is_refused_alone(served):
+    bad, good = served.execute([ask("Turla \ud800".encode("utf8", "surrogatepass")), ask("Turla")])
+    assert "a text is not UTF-8" in bad.error.message()
+    assert found(good) == [["Turla"]]
+
+
 def test_the_code_that_is_served_is_that_of_the_package(served):
     assert type(served.nlp.get_pipe("ner")).__name__ == "OnnxNER"
     assert served.nlp.meta["name"] == f"{NAME.removeprefix('en_')}_onnx"

@@ -27,7 +27,10 @@ class TritonPythonModel:
         contract = json.loads((FOLDER / "contract.json").read_text(encoding="utf8"))
         self.nlp = importlib.import_module(contract["name"]).load()
         ner: Any = self.nlp.get_pipe("ner")
-        ner.threads = int(json.loads(args["model_config"])["parameters"]["threads"]["string_value"])
+        threads = json.loads(args["model_config"]).get("parameters", {}).get("threads", {}).get("string_value", "")
+        if not threads.isdecimal():
+            raise pb_utils.TritonModelException(f"config.pbtxt: the parameter threads is '{threads}'; give 0 or a number above")
+        ner.threads = int(threads)
         self.nlp("Ready?")  # the session of ONNX Runtime is made with the first text
         self.model = {
             "name": f"{self.nlp.lang}_{self.nlp.meta['name']}",
@@ -44,8 +47,9 @@ class TritonPythonModel:
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer requests; the texts of all of them are one batch."""
         read = [self._read(request) for request in requests]
-        docs = self.nlp.pipe(text for texts in read if isinstance(texts, list) for text in texts)
-        return [self._answer(texts, docs) if isinstance(texts, list) else texts for texts in read]
+        with self.nlp.memory_zone():  # else every hash and URL that clients ever sent stays in the vocabulary
+            docs = self.nlp.pipe(text for texts in read if isinstance(texts, list) for text in texts)
+            return [self._answer(texts, docs) if isinstance(texts, list) else texts for texts in read]
 
     def _read(self, request: Any) -> Any:
         """Give the texts of a request, or the answer to one that cannot be read, so that it fails alone."""
