@@ -1,8 +1,9 @@
-"""The labeling configuration of a Label Studio project: the active labels of a schema, colored by tier."""
+"""What Label Studio imports: the labeling configuration of a schema, colored by tier, and tasks with predictions."""
 
 import colorsys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from ner11.schema import Schema
@@ -62,3 +63,77 @@ def labeling_config(schema: Schema) -> str:
     ET.SubElement(view, "Text", name="text", value="$text")
     ET.indent(view)
     return ET.tostring(view, encoding="unicode") + "\n"
+
+
+def make_region(
+    start: int,
+    end: int,
+    labels: Sequence[str],
+    text: str,
+    *,
+    score: float | None = None,
+    from_name: str = "label",
+    to_name: str = "text",
+) -> dict[str, Any]:
+    """Write a span as a region of a result.
+
+    Args:
+        start, end: Its characters, counted in code points as Label Studio does.
+        labels: Its labels, as the labeling configuration writes them.
+        text: The text that it is in.
+        score: Its confidence, 0 to 1; None if it has none.
+        from_name: Name of the control that labels, `<Labels name=...>`.
+        to_name: Name of the element that is labeled, `<Text name=...>`.
+    """
+    # The place and the labels make an id that no other region of the text has and that is the same each time.
+    region: dict[str, Any] = {"id": f"{start}-{end}-{'-'.join(labels)}"}
+    region |= {"from_name": from_name, "to_name": to_name, "type": "labels"}
+    region["value"] = {"start": start, "end": end, "text": text[start:end], "labels": list(labels)}
+    # Beside the value: a score inside it is stored but never shown.
+    return region if score is None else {**region, "score": score}
+
+
+def make_prediction(
+    spans: Iterable[tuple[int, int, str, float | None]],
+    text: str,
+    *,
+    model_version: str,
+    score: float | None = None,
+    from_name: str = "label",
+    to_name: str = "text",
+) -> dict[str, Any]:
+    """Write the entities of a text as a prediction, which Label Studio shows and an annotator corrects.
+
+    Args:
+        spans: Start, end, label and confidence, 0 to 1, of each; offsets are code points.
+        text: The text.
+        model_version: The model that found them.
+        score: How sure it is of the whole text, 0 to 1: Label Studio's "uncertainty sampling" asks for the lowest first.
+            None for the least confidence of the spans. A text without a span has no score then: how sure it is that there
+            is none, the confidences of spans do not tell.
+        from_name: Name of the control that labels, `<Labels name=...>`.
+        to_name: Name of the element that is labeled, `<Text name=...>`.
+    """
+    ordered = sorted(spans, key=lambda span: span[:3])
+    if score is None:
+        score = min((confidence for *_, confidence in ordered if confidence is not None), default=None)
+    result = [
+        make_region(start, end, [label], text, score=confidence, from_name=from_name, to_name=to_name)
+        for start, end, label, confidence in ordered
+    ]
+    prediction: dict[str, Any] = {"model_version": model_version, "result": result}
+    return prediction if score is None else {**prediction, "score": score}
+
+
+def make_task(
+    text: str, *, predictions: Iterable[Mapping[str, Any]] = (), data: Mapping[str, Any] | None = None, key: str = "text"
+) -> dict[str, Any]:
+    """Write a text as a task to import.
+
+    Args:
+        text: The text.
+        predictions: As `make_prediction` writes them.
+        data: More fields, to be shown or filtered by.
+        key: Field of the text, `<Text value="$key">`.
+    """
+    return {"data": {**(data or {}), key: text}, "predictions": [dict(prediction) for prediction in predictions]}

@@ -1,10 +1,7 @@
 """What can be known of the Docker files without an engine: they are linted, and what they name is there."""
 
-import io
-import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -12,9 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-import spacy
 import srsly
-from spacy.tokens.underscore import Underscore
+
+from ner11.errors import Ner11Error
+from ner11.serving.auth import check_exposure
+from ner11.serving.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"
@@ -135,19 +134,33 @@ def test_what_the_server_installs_is_what_the_package_requires():
     assert set(named) == {"spacy", *REQUIREMENTS}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"), [([], [["Łódź"], [], []]), (["--check"], [[]])], ids=["standard input", "health check"]
-)
-def test_entities_come_out_a_line_of_json_a_text(arguments, expected, tmp_path, monkeypatch, capsys):
-    nlp = spacy.blank("en")
-    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PLACE", "pattern": "Łódź"}])
-    nlp.to_disk(tmp_path)
-    monkeypatch.setenv("NER11_PACKAGE", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["entities.py", *arguments])
-    monkeypatch.setattr(sys, "stdin", io.StringIO("🙂 in Łódź\n\nnothing\n"))
-    monkeypatch.setattr(Underscore, "span_extensions", {**Underscore.span_extensions, "confidence": (0.5, None, None, None)})
-    runpy.run_path(str(DOCKER / "entities.py"), run_name="__main__")
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [[row["text"] for row in line] for line in rows] == expected
-    if rows[0]:
-        assert rows[0] == [{"start": 5, "end": 9, "label": "PLACE", "text": "Łódź", "confidence": 0.5}]
+IMPORTED = """
+import sys
+sys.modules["torch"] = sys.modules["transformers"] = None
+import common, onnxruntime, spacy, tokenizers
+before = {name.split(".")[0] for name in sys.modules}
+import ner11.serving.run, serve
+print(*{name.split(".")[0] for name in sys.modules} - before)
+"""
+BROUGHT = {"anyio", "dotenv", "opentelemetry", "starlette"}
+"""What FastAPI and pydantic-settings bring, or use where it is there."""
+
+
+def test_the_api_has_what_it_imports_and_no_torch():
+    (run,) = (rest for name, rest in instructions(DOCKER / "Dockerfile.serve") if name == "RUN")
+    installed = run.split("&&")[0].split('whl"')[1].split()
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'scripts'}"}
+    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.split()) - sys.stdlib_module_names - {"ner11", "serve"} - BROUGHT
+    named = {"pythonjsonlogger": "python-json-logger"}
+    assert {named.get(name, name.replace("_", "-")) for name in imported if not name.startswith("_")} == set(installed)
+
+
+def test_the_api_gets_a_token_and_without_one_it_does_not_start(monkeypatch):
+    monkeypatch.setenv("NER11_TOKEN", "")
+    service = COMPOSE["services"]["serve"]
+    assert service["environment"] == {"NER11_TOKEN": "${NER11_TOKEN:-}"}, "an error here would also stop the other services"
+    host = re.search(r"NER11_HOST=(\S+)", (DOCKER / "Dockerfile.serve").read_text(encoding="utf8"))[1]
+    with pytest.raises(Ner11Error, match="no token or password is set"):
+        check_exposure(load_settings({"host": host}))

@@ -3,7 +3,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ner11.label_studio import contrast_with_white, label_colors, labeling_config
+from ner11.label_studio import contrast_with_white, label_colors, labeling_config, make_prediction, make_task
 from ner11.schema import Schema
 from tests.trees import node
 
@@ -56,3 +56,44 @@ def test_colors_of_one_tier_are_near_each_other():
 @pytest.mark.parametrize(("color", "contrast"), [("#ffffff", 1.0), ("#000000", 21.0), ("#767676", 4.54)])
 def test_contrast_is_that_of_the_web_guidelines(color, contrast):
     assert contrast_with_white(color) == pytest.approx(contrast, abs=0.005)
+
+
+EMOJI = "Alice 😀 met Bob."
+FOUND = [(12, 15, "PER", 0.4), (0, 5, "PER", 0.9)]
+
+
+def test_a_prediction_has_regions_in_order_with_scores_beside_the_value():
+    prediction = make_prediction(FOUND, EMOJI, model_version="m-1", from_name="ner", to_name="words")
+    assert prediction["model_version"] == "m-1"
+    first, second = prediction["result"]
+    assert first["value"] == {"start": 0, "end": 5, "text": "Alice", "labels": ["PER"]}
+    assert second["value"] == {"start": 12, "end": 15, "text": "Bob", "labels": ["PER"]}
+    assert (first["from_name"], first["to_name"], first["type"], first["score"]) == ("ner", "words", "labels", 0.9)
+    assert first["id"] != second["id"]
+
+
+@pytest.mark.parametrize(
+    ("spans", "given", "score"),
+    [
+        (FOUND, None, 0.4),
+        (FOUND, 0.2, 0.2),
+        ([(0, 5, "PER", None), *FOUND[:1]], None, 0.4),
+        ([(0, 5, "PER", None)], None, None),
+        ([], None, None),
+        ([], 0.7, 0.7),
+    ],
+)
+def test_the_score_is_the_least_confidence_and_is_left_out_where_nothing_is_known(spans, given, score):
+    prediction = make_prediction(spans, EMOJI, model_version="m", score=given)
+    assert prediction.get("score") == score and ("score" in prediction) == (score is not None)
+
+
+def test_a_region_without_a_confidence_has_no_score():
+    (region,) = make_prediction([(0, 5, "PER", None)], EMOJI, model_version="m")["result"]
+    assert "score" not in region
+
+
+def test_a_task_holds_the_text_other_fields_and_predictions():
+    prediction = make_prediction(FOUND, EMOJI, model_version="m")
+    task = make_task(EMOJI, predictions=[prediction], data={"source": "blog"}, key="body")
+    assert task == {"data": {"body": EMOJI, "source": "blog"}, "predictions": [prediction]}

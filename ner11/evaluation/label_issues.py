@@ -14,6 +14,7 @@ from ner11.annotation import SEPARATOR, UNKNOWN
 from ner11.evaluation.mentions import CONTEXT
 from ner11.evaluation.out_of_fold import HeldOut
 from ner11.evaluation.texts import TestText
+from ner11.label_studio import make_region
 from ner11.pipeline.scoring import SpanKey
 
 SUGGESTED, DOUBTED = "suggested", "doubted"
@@ -198,10 +199,7 @@ def _span(text: TestText, key: SpanKey | None) -> dict[str, Any] | None:
 def _regions(text: TestText, spans: Mapping[SpanKey, float | None]) -> list[dict[str, Any]]:
     """Write spans as regions, with a score where they have one; a span that is not known has no label."""
     regions = []
-    for number, (key, score) in enumerate(sorted(spans.items())):
-        start, end, label = key
+    for (start, end, label), score in sorted(spans.items()):
         labels = [] if label == UNKNOWN else label.split(SEPARATOR)
-        region: dict[str, Any] = {"id": f"span-{number}", "from_name": "label", "to_name": "text", "type": "labels"}
-        region["value"] = {"start": start, "end": end, "text": text.text[start:end], "labels": labels}
-        regions.append(region if score is None else {**region, "score": score})
+        regions.append(make_region(start, end, labels, text.text, score=score))
     return regions
