@@ -24,4 +24,4 @@ $(READY): requirements.txt pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv corpus training packages/*.whl packages/*.tar.gz packages/triton
+	rm -rf .venv corpus $(filter-out training/serving,$(wildcard training/*)) packages/*.whl packages/*.tar.gz packages/triton

@@ -29,6 +29,7 @@ def main(
     batch_pieces: Annotated[str, typer.Option(help="Padded word pieces that go through the encoder at once, or auto.")] = "auto",
     precision: Annotated[str, typer.Option(help="Of the encoder's arithmetic: auto, fp32, bf16 or fp16.")] = "auto",
     gpu_memory: Annotated[str, typer.Option(help="Most GPU memory to use, in GiB, or auto for what is free.")] = "auto",
+    learning_rate: Annotated[str, typer.Option(help="Peak rate of the encoder, or auto.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -49,7 +50,14 @@ def main(
         encoder=encoder,
         head=head,
         device=find_device(gpu_id),
-        wishes=Wishes(epochs=epochs, batch_pieces=batch_pieces, seed=seed, precision=precision, gpu_memory=gpu_memory),
+        wishes=Wishes(
+            epochs=epochs,
+            batch_pieces=batch_pieces,
+            seed=seed,
+            precision=precision,
+            gpu_memory=gpu_memory,
+            learning_rate=learning_rate,
+        ),
         dev_words=dev_words,
         groups={label: schema.roll_up(label, 1) for label in schema.active},
         labels=sorted({name for row in kept if row["split"] == "train" for name in row["label"].split(SEPARATOR)} - {UNKNOWN}),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from active_tables import render_active
 from agreement import render_agreement
 from evaluation_tables import render_evaluation
 from inference_tables import render_inference
@@ -162,6 +163,7 @@ def render_evidence(results: dict[str, Any]) -> str:
 
 README, DATASETS, LABELS = Path("README.md"), Path("docs/datasets.md"), Path("docs/labels.md")
 ANNOTATION, EVALUATION_PAGE = Path("docs/annotation.md"), Path("docs/evaluation.md")
+ACTIVE = Path("docs/active-learning.md")
 LABEL_STUDIO, SETTINGS = Path("docs/label-studio.md"), "settings"
 SECTIONS = {
     "gold": (README, render_gold),
@@ -173,6 +175,7 @@ SECTIONS = {
     "agreement": (ANNOTATION, render_agreement),
     "evaluation": (EVALUATION_PAGE, render_evaluation),
     "inference": (README, render_inference),
+    "active": (ACTIVE, render_active),
 }
 
 

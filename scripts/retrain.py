@@ -76,7 +76,9 @@ def _bring(annotations: Path, folder: Path) -> Path:
 def main(
     project: Annotated[int | None, typer.Option(min=0, help="Number of the project in Label Studio; else the only one.")] = None,
     annotations: Annotated[str, typer.Option(help="A JSON export to train on, instead of what is pulled.")] = "",
-    datasets: Annotated[str, typer.Option(help="Data sets to train on beside the annotated texts.")] = "gold",
+    datasets: Annotated[
+        str | None, typer.Option(help="Data sets to read beside the annotated texts; else NER11_DATASETS.")
+    ] = None,
     domain: Annotated[str | None, typer.Option(help="Domain; else NER11_DOMAIN.")] = None,
     model: Annotated[str | None, typer.Option(help="The pipeline that was there first; else NER11_MODEL.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder of the server's state; else NER11_STATE.")] = None,
@@ -88,7 +90,7 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Gather annotations, train in a workspace, hold the model against the one that answers, and swap it in."""
-    given = {"domain": domain, "model": model, "state": state, "gates": gates, "epochs": epochs}
+    given = {"domain": domain, "model": model, "state": state, "datasets": datasets, "gates": gates, "epochs": epochs}
     settings = load_settings(given)
     root, folder = ROOT.absolute(), settings.state.absolute()
     plan = Plan(
@@ -96,7 +98,7 @@ def main(
         scripts=Path(__file__).parent.absolute(),
         state=folder,
         domain=settings.domain,
-        datasets=datasets,
+        datasets=settings.datasets,
         gates=settings.gates,
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,

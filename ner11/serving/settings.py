@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     label_studio_url: str | None = Field(None, title="Address of Label Studio")
     label_studio_token: SecretStr | None = Field(None, title="Personal access token of Label Studio")
     retrain_after: int = Field(0, ge=0, title="New annotations that start a training; 0 for only the button")
+    datasets: str = Field("gold", title="Data sets that a retraining reads beside the annotated texts")
     gates: str = Field("serving", title="A file in configs/gates that a retrained model must pass")
     learning_rate: Annotated[float, Field(gt=0)] | None = Field(
         None, validation_alias=_also("learning_rate", "LEARNING_RATE"), title="Of a retraining; as configured if not given"

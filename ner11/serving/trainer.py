@@ -25,6 +25,7 @@ _PASSED = (
     "model",
     "domain",
     "state",
+    "datasets",
     "gates",
     "epochs",
     "learning_rate",

@@ -7,17 +7,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ner11.errors import Ner11Error
-from ner11.files import clear, read_object, replaced_dir, write_json
+from ner11.files import clear, hash_folder, read_object, replaced_dir, write_json
 
 KEPT = 5
 """Retrained versions that are kept; beside them the one that answers and the one that it was made to replace."""
 PIPELINE = "pipeline"
 _RECORD = "version.json"
 _POINTER = "versions.json"
+_UNNAMED = "0.0.0"
+"""What spaCy calls a pipeline that was never packaged."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class VersionStore:
 
     Args:
         folder: Where retrained versions lie: `versions/<id>/pipeline`, and what else was kept of their training beside it.
-        baseline: Folder of a pipeline, or name of an installed package. A baseline of another name or version begins a
-            history of its own: what was retrained from an earlier one answers no more.
+        baseline: Folder of a pipeline, or name of an installed package. A baseline of another name or version, or one that was
+            trained anew, begins a history of its own: what was retrained from an earlier one answers no more.
     """
 
     def __init__(self, folder: Path, baseline: str) -> None:
@@ -85,10 +88,15 @@ class VersionStore:
         Raises:
             Ner11Error: If it is not there.
         """
-        path = find_pipeline(self._baseline) / "meta.json"
+        folder = find_pipeline(self._baseline)
+        path = folder / "meta.json"
         meta = read_object(path, "lang", "name", "version")
-        created = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-        return ModelVersion(f"{meta['lang']}_{meta['name']}-{meta['version']}", self._baseline, None, created, 0, None)
+        changed = path.stat().st_mtime
+        id_ = f"{meta['lang']}_{meta['name']}-{meta['version']}"
+        if meta["version"] == _UNNAMED:  # straight from a training: the next one calls itself the same
+            id_ += f"+{_fingerprint(folder, changed)}"
+        created = datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+        return ModelVersion(id_, self._baseline, None, created, 0, None)
 
     def current(self) -> ModelVersion:
         """Give the version that answers: the one activated last, the baseline if there is none. Raises as `baseline` does."""
@@ -205,6 +213,12 @@ class VersionStore:
         with (self._folder / "versions.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@lru_cache(maxsize=1)
+def _fingerprint(pipeline: Path, changed: float) -> str:
+    """Tell trained pipelines apart that have no version of their own."""
+    return hash_folder(pipeline)[:8]
 
 
 def _numbered(baseline: ModelVersion, number: int) -> str:

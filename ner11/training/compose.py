@@ -57,6 +57,7 @@ class Wishes:
         seed: Seed of every random choice.
         precision: Precision of the encoder's arithmetic, or "auto".
         gpu_memory: Most GPU memory to use, in GiB, or "auto" for what is free.
+        learning_rate: Peak learning rate of the encoder, or "auto".
     """
 
     epochs: str
@@ -64,6 +65,7 @@ class Wishes:
     seed: int
     precision: str = AUTO
     gpu_memory: str = AUTO
+    learning_rate: str = AUTO
 
 
 def read_fragment(folder: Path, name: str) -> Config:
@@ -130,8 +132,20 @@ def choose_batch_pieces(device: Device, encoder: Encoder, *, memory: int) -> tup
     return pieces, f"{memory / 2**30:.1f} GiB of GPU memory: {fixed / 2**30:.1f} fixed, then {per_piece / 2**20:.1f} MiB a piece"
 
 
-def choose_learn_rate(encoder: Encoder) -> tuple[float, str]:
-    """Choose the peak learning rate of the encoder, and say why."""
+def choose_learn_rate(encoder: Encoder, wish: str = AUTO) -> tuple[float, str]:
+    """Choose the peak learning rate of the encoder, and say why.
+
+    Raises:
+        Ner11Error: If the wish is no rate between 0 and 1.
+    """
+    if wish != AUTO:
+        try:
+            rate = float(wish)
+        except ValueError:
+            rate = math.nan
+        if not 0 < rate < 1:
+            raise Ner11Error(f"'{wish}' is no learning rate", where="learning_rate", fix="Give one like 3e-4, or auto")
+        return rate, "chosen"
     if encoder.width < 768:
         return 3e-4, f"small encoder (width {encoder.width})"
     return 5e-5, f"width {encoder.width}: the usual rate for base-sized encoders"
@@ -206,7 +220,7 @@ def compose(
         config["initialize"] = {"components": {"ner": {"labels": sorted(labels)}}}
     choices.append(_place(config, encoder, device, wishes))
     steps, words = _choose_batch(config, encoder, device, wishes, choices)
-    choices += _set_rates(config, encoder)
+    choices += _set_rates(config, encoder, wishes)
     epochs = _choose_schedule(config, steps, wishes, choices)
     sample = max(MIN_DEV_WORDS, round(words * epochs * DEV_SHARE / EVALUATIONS))
     if dev_words > sample:
@@ -216,10 +230,10 @@ def compose(
     return _complete(config), choices
 
 
-def _set_rates(config: Config, encoder: Encoder) -> list[Choice]:
+def _set_rates(config: Config, encoder: Encoder, wishes: Wishes) -> list[Choice]:
     """Set the learning rate, and tell what the optimizer makes of it."""
     optimizer = config["training"]["optimizer"]
-    rate, reason = choose_learn_rate(encoder)
+    rate, reason = choose_learn_rate(encoder, wishes.learning_rate)
     optimizer["learn_rate"]["initial_rate"] = rate
     decay = f"AdamW on torch's own tensors; weight decay {optimizer['weight_decay']:g}, none on bias and LayerNorm"
     multiplier = optimizer["head_multiplier"]

@@ -200,6 +200,11 @@ def test_hold_out_takes_its_fractions_whatever_else_is_there():
     assert [counts[split] / 5000 for split in ("dev", "test", "train")] == pytest.approx([0.2, 0.3, 0.5], abs=0.03)
 
 
+def test_a_few_texts_may_leave_nothing_to_hold_out(run):
+    docs, _ = run(train="c\tO\n\nd\tO\n\ne\tO\n", hold_out={"dev": 0.01})
+    assert docs["train"] and not docs["dev"]
+
+
 def test_official_splits_stay_as_they_are(run):
     docs, _ = run(train=GROUPS, test="c\tO\n", hold_out={"dev": 0.3}, options={"document_mark": "-D-"})
     assert [made.text for made in docs["test"]] == ["c"] and docs["dev"]

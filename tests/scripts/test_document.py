@@ -99,6 +99,7 @@ RESULTS = {
     "agreement": AGREEMENT,
     "evaluation": EVALUATION,
     "inference": INFERENCE,
+    "active": {"settings": {}, "machine": {}, "pools": [], "transfers": []},
 }
 
 

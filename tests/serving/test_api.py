@@ -5,7 +5,15 @@ import threading
 import pytest
 
 from ner11.errors import Ner11Error
+from ner11.serving import limits
 from ner11.serving.entities import Entity
+
+
+def make_scope(app):
+    """What a server says of a request to extract."""
+    path = "/v1/extract"
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "root_path": "", "scheme": "http"}
+    return {**scope, "headers": [], "query_string": b"", "http_version": "1.1", "app": app}
 
 
 def extract(client, **body):
@@ -107,6 +115,24 @@ def test_a_body_without_a_length_is_limited_while_it_is_read(serve):
     assert answer.status_code == 413
 
 
+def test_a_body_that_does_not_come_is_not_waited_for(client, monkeypatch):
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
+
+    async def ask():
+        sent, messages = [], [{"type": "http.request", "body": b"{", "more_body": True}]
+
+        async def receive():
+            return messages.pop() if messages else await asyncio.sleep(5)
+
+        async def send(message):
+            sent.append(message)
+
+        await client.app(make_scope(client.app), receive, send)
+        return sent[0]["status"]
+
+    assert asyncio.run(ask()) == 408
+
+
 def test_when_too_much_waits_clients_are_told_when_to_come_back(serve, runtime):
     client = serve(max_waiting=1)
     runtime.gate.clear()
@@ -190,19 +216,7 @@ def test_a_client_that_goes_away_leaves_no_work_behind(client, runtime):
         async def send(message):
             sent.append(message)
 
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/v1/extract",
-            "headers": [],
-            "query_string": b"",
-            "http_version": "1.1",
-        }
-        await app(
-            {**scope, "raw_path": b"/v1/extract", "http_version": "1.1", "root_path": "", "scheme": "http", "app": app},
-            receive,
-            send,
-        )
+        await app(make_scope(app), receive, send)
         return sent[0]["status"]
 
     assert asyncio.run(ask()) == 499

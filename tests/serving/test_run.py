@@ -111,4 +111,5 @@ def test_an_address_of_another_machine_cannot_be_taken():
 
 def test_a_free_port_can_be_had():
     with bind("127.0.0.1", 0) as taken:
-        assert isinstance(taken, socket.socket) and taken.getsockname()[1] > 0
+        assert taken.getsockname()[1] > 0
+        assert taken.proto == socket.IPPROTO_TCP, "otherwise asyncio leaves TCP_NODELAY off"

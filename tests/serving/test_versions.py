@@ -40,6 +40,16 @@ def test_the_baseline_answers_until_something_is_retrained(versions, pipeline):
     assert versions.history() == [current]
 
 
+def test_two_trainings_that_were_never_packaged_are_told_apart(tmp_path):
+    ids = set()
+    for word in ("first", "second"):
+        nlp = spacy.blank("en")
+        nlp.vocab.strings.add(word)
+        nlp.to_disk(tmp_path / "model")
+        ids.add(VersionStore(tmp_path / "state", str(tmp_path / "model")).current().id)
+    assert len(ids) == 2 and all(id_.startswith("en_pipeline-0.0.0+") for id_ in ids)
+
+
 def test_a_version_answers_once_it_is_activated(versions, pipeline, tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report/index.html").write_text("page")

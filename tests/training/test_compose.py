@@ -77,6 +77,18 @@ def test_says_how_fast_the_head_learns(corpus, encoder):
     assert float(head.value) == pytest.approx(optimizer["learn_rate"]["initial_rate"] * optimizer["head_multiplier"])
 
 
+def test_a_wished_rate_is_taken(corpus, encoder):
+    config, choices = make(encoder, wishes=Wishes(epochs="auto", batch_pieces="auto", seed=0, learning_rate="2e-4"))
+    assert config["training"]["optimizer"]["learn_rate"]["initial_rate"] == 2e-4
+    assert ("learning rate", "0.0002", "chosen") in [(choice.setting, choice.value, choice.reason) for choice in choices]
+
+
+@pytest.mark.parametrize("rate", ["fast", "0", "-1", "nan", "3"])
+def test_a_rate_that_is_none_is_refused(encoder, rate):
+    with pytest.raises(Ner11Error, match=f"learning_rate: '{rate}' is no learning rate"):
+        choose_learn_rate(encoder, rate)
+
+
 def test_precision_of_the_device_and_allocator_on_a_gpu(corpus, encoder):
     config, choices = make(encoder, gpu(8))
     assert config["components"]["transformer"]["model"]["precision"] == "bf16"

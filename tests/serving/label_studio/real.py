@@ -39,7 +39,8 @@ def installed() -> Path:
     return environment
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port that nobody listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
@@ -93,7 +94,7 @@ class Studio:
 @contextmanager
 def studio_running(folder: Path) -> Iterator[Studio]:
     """Run Label Studio with its data in a folder."""
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
         **os.environ,
@@ -139,7 +140,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 @contextmanager
 def backend_running(app: FastAPI) -> Iterator[str]:
     """Serve an app on loopback, in a thread, so that a test can change what it answers."""
-    port = _free_port()
+    port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
