@@ -14,6 +14,7 @@ from evaluation_tables import render_evaluation
 from inference_tables import render_inference
 from partial_tables import render_partial
 from pydantic import AliasChoices
+from serving_tables import render_serving
 from training_tables import render_training
 from wasabi import MarkdownRenderer, Printer
 
@@ -176,6 +177,7 @@ SECTIONS = {
     "evaluation": (EVALUATION_PAGE, render_evaluation),
     "inference": (README, render_inference),
     "active": (ACTIVE, render_active),
+    "serving": (README, render_serving),
 }
 
 

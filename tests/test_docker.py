@@ -13,7 +13,7 @@ import srsly
 
 from ner11.errors import Ner11Error
 from ner11.serving.auth import check_exposure
-from ner11.serving.settings import load_settings
+from ner11.serving.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"
@@ -164,3 +164,22 @@ def test_the_api_gets_a_token_and_without_one_it_does_not_start(monkeypatch):
     host = re.search(r"NER11_HOST=(\S+)", (DOCKER / "Dockerfile.serve").read_text(encoding="utf8"))[1]
     with pytest.raises(Ner11Error, match="no token or password is set"):
         check_exposure(load_settings({"host": host}))
+
+
+ANNOTATE = srsly.read_yaml(DOCKER / "compose.annotate.yml")["services"]
+
+
+def test_the_loop_with_annotators_has_its_three_services_and_only_known_settings():
+    assert sorted(ANNOTATE) == ["backend", "label-studio", "mlflow"]
+    names = {name for name in ANNOTATE["backend"]["environment"] if name.startswith("NER11_")}
+    assert names <= {f"NER11_{name.upper()}" for name in Settings.model_fields}
+    # Without either, Label Studio takes the backend beside it for an attack.
+    for name in ("ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED"):
+        assert ANNOTATE["label-studio"]["environment"][name] == "false"
+
+
+@pytest.mark.parametrize("name", ANNOTATE)
+def test_a_service_of_the_loop_is_pinned_and_reached_from_this_machine_only(name):
+    service = ANNOTATE[name]
+    assert "build" in service or re.search(r":v?\d+\.\d+\.\d+$", service["image"])
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])

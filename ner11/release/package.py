@@ -132,6 +132,7 @@ def build_meta(
             "encoder": metrics["model"]["encoder"],
             "head": metrics["model"]["head"],
             "label_scheme": {label: definitions[label] for label in labels},
+            "thresholds": {label: row["threshold"] for label, row in (metrics["thresholds"] or {"labels": {}})["labels"].items()},
             "test_sets": {source: scores["micro"] for source, scores in metrics["sources"].items()},
             "gates_passed": passed,
             "verdict": gates["verdict"],

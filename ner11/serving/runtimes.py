@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import spacy
 from spacy.language import Language
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 
 from ner11.errors import Ner11Error
 from ner11.files import read_object
@@ -90,19 +90,20 @@ class PipelineRuntime:
     def find(self, texts: Sequence[str]) -> list[list[Entity]]:
         """Find the entities of texts; a list for each, in order."""
         cleaned = [without_surrogates(text) for text in texts]
+        with self.nlp.memory_zone():  # or every new word that clients send stays in the vocabulary
+            return [self._entities(text, doc) for text, doc in zip(cleaned, self.nlp.pipe(cleaned), strict=True)]
+
+    def _entities(self, text: str, doc: Doc) -> list[Entity]:
         return [
-            [
-                Entity(
-                    span.start_char,
-                    span.end_char,
-                    span.label_,
-                    text[span.start_char : span.end_char],
-                    span._.confidence if self._confident else None,
-                    self._paths.get(span.label_, (span.label_,)),
-                )
-                for span in doc.ents
-            ]
-            for text, doc in zip(cleaned, self.nlp.pipe(cleaned), strict=True)
+            Entity(
+                span.start_char,
+                span.end_char,
+                span.label_,
+                text[span.start_char : span.end_char],
+                span._.confidence if self._confident else None,
+                self._paths.get(span.label_, (span.label_,)),
+            )
+            for span in doc.ents
         ]
 
     def check(self) -> None:

@@ -89,6 +89,7 @@ INFERENCE = {
     "encoder": {"labels": 1, "weights": 1_000_000},
     **{"sets": {}, "processes": [], "rows": [], "ceiling": {}, "installed_bytes": {}},
 }
+SERVED = {"rounds": 1, "seconds": 1.0, "words": 10, "texts": 1}
 RESULTS = {
     "gold": GOLD,
     "training": TRAINING,
@@ -99,6 +100,7 @@ RESULTS = {
     "agreement": AGREEMENT,
     "evaluation": EVALUATION,
     "inference": INFERENCE,
+    "serving": {**INFERENCE, "machine": {"processor": "Toy CPU", "cores": 2}, "settings": SERVED},
     "active": {"settings": {}, "machine": {}, "pools": [], "transfers": []},
 }
 

@@ -136,3 +136,11 @@ def test_a_damaged_pipeline_is_told_in_one_line(folder, tmp_path):
 def test_the_server_needs_no_torch():
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_clients_sent_does_not_stay(folder):
+    runtime = load_runtime(str(folder), schema=None, threads=1)
+    runtime.find(["warm"])
+    before = len(runtime.nlp.vocab.strings)
+    runtime.find([f"Turla sent word{i}x{i} to host{i}.example.com" for i in range(200)])
+    assert len(runtime.nlp.vocab.strings) == before
