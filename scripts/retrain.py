@@ -23,6 +23,8 @@ from ner11.serving.store import FILE, Store
 from ner11.serving.trainer import log_path, training_lock
 from ner11.serving.versions import VersionStore
 
+COMMAND_LINE = "command line"
+"""Why a training was asked for that is not queued again when it is interrupted."""
 NICE = 10
 """How far a training behind a server steps back from it."""
 
@@ -55,7 +57,7 @@ def _take_job(store: Store, job: str, project: int | None) -> Job:
     if job:
         taken = store.job(job)
     else:
-        taken = store.request_training(_only_project(store) if project is None else project, reason="command line")
+        taken = store.request_training(_only_project(store) if project is None else project, reason=COMMAND_LINE)
     if taken is None or not store.start(taken.id):
         raise Ner11Error("is not in the queue", where=f"job {job}", fix="Leave --job out to start a new training")
     return taken
@@ -114,7 +116,9 @@ def main(
         store.recover()
         brought = _bring(Path(annotations), plan.annotated) if annotations else None
         taken = _take_job(store, job, project)
-        outcome = _run(taken, plan, store, settings, brought=brought, force=force, quiet=quiet, queued=bool(job))
+        outcome = _run(
+            taken, plan, store, settings, brought=brought, force=force, quiet=quiet, queued=taken.reason != COMMAND_LINE
+        )
     if outcome.state != FINISHED:
         fail(outcome.said)
     if not quiet:

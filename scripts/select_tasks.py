@@ -29,15 +29,16 @@ SPLITS = ("train", "dev", "test")
 OUT = ROOT / "training" / "selected.json"
 
 
-def _annotated(exports: str, domain: str) -> Iterator[str]:
+def _annotated(exports: str, domain: str, key: str) -> Iterator[str]:
     """Give the texts of the merged corpus, those that were retrained on, and those that exports have an annotation for."""
     vocab = spacy.blank("en").vocab
     for split in SPLITS:
         folder = ROOT / "corpus" / "merged" / split
         yield from (doc.text for doc in (read_docs(folder, vocab) if folder.is_dir() else ()))
-    pulled = sorted((ROOT / "assets" / domain / "annotated").glob("*.json"))
-    for export in [*pulled, *map(Path, filter(None, exports.split(",")))]:
-        yield from (text.text for text in read_pool(list_pool(export)) if text.annotated)
+    pulled = [(path, "text") for path in sorted((ROOT / "assets" / domain / "annotated").glob("*.json"))]
+    given = [(Path(name), key) for each in exports.split(",") if (name := each.strip())]
+    for export, field in [*pulled, *given]:
+        yield from (text.text for text in read_pool(list_pool(export), key=field) if text.annotated)
 
 
 @command
@@ -72,7 +73,7 @@ def main(
     version = None if model else VersionStore(settings.state, settings.model).current()
     reader = load_pool_model(version.pipeline if version else model)
     texts = tqdm(read_pool(files, key=key, left_out=left_out), desc="Texts", disable=True if quiet else None, leave=False)
-    selection = select(texts, reader, wishes, annotated=list(_annotated(annotated, domain)))
+    selection = select(texts, reader, wishes, annotated=list(_annotated(annotated, domain, key)))
     tasks = to_tasks(selection.chosen, strategy=strategy, model_version=version.id if version else reader.version, key=key)
     write_json(out, tasks)
     left_out.update(selection.left_out)

@@ -52,8 +52,12 @@ class Wishes:
 
     @property
     def drawn(self) -> int:
-        """How many are drawn at random."""
+        """How many are drawn at random, at most."""
         return self.count if self.strategy.name == RANDOM else round(self.random_share * self.count)
+
+    def drawn_of(self, texts: int) -> int:
+        """Tell how many are drawn from so many texts: from fewer than are wished, no more than their share."""
+        return self.drawn if self.strategy.name == RANDOM else min(self.drawn, round(self.random_share * texts))
 
 
 class Best:

@@ -1,5 +1,6 @@
 """The texts that may be asked for: lines of .txt files, records of .jsonl and .json files, tasks of Label Studio."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +42,9 @@ def list_pool(path: Path) -> list[Path]:
     fix = f"Give a file that ends with {', '.join(SUFFIXES)}, or a folder with such files"
     if not path.exists():
         raise Ner11Error("no such file or folder", where=path, fix=fix)
-    files = sorted(found for found in path.rglob("*") if found.suffix in SUFFIXES) if path.is_dir() else [path]
+    files = (
+        sorted(found for found in path.rglob("*") if found.suffix in SUFFIXES and found.is_file()) if path.is_dir() else [path]
+    )
     if not files or files[0].suffix not in SUFFIXES:
         raise Ner11Error("no texts that can be read", where=path, fix=fix)
     return files
@@ -85,7 +88,7 @@ def _read_records(path: Path, key: str, counts: Counter[str]) -> Iterator[PoolTe
         fix = "Give a list of objects, such as an export of Label Studio"
         records = map(parse_record, split_records(path, "item", fix=fix))
     for record in records:
-        if record.damage or not isinstance(record.value, dict):
+        if record.damage or not isinstance(record.value, dict) or not _is_importable(record.value.get("data")):
             counts[DAMAGED] += 1
         else:
             yield _to_text(record, key)
@@ -99,6 +102,15 @@ def _to_text(record: Record, key: str) -> PoolText:
     # A text with a NUL character cannot be imported.
     usable = isinstance(text, str) and "\0" not in text
     return PoolText(text if usable else "", rest, _is_annotated(value.get("annotations")))
+
+
+def _is_importable(data: Any) -> bool:
+    """Tell whether fields are JSON as Label Studio reads it: a file with NaN or Infinity in one task it refuses whole."""
+    try:
+        json.dumps(data, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_annotated(annotations: Any) -> bool:

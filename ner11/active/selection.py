@@ -75,7 +75,7 @@ def select(pool: Iterable[PoolText], model: PoolModel, wishes: Wishes, *, annota
     read = candidates.run(pool, {key_of(text) for text in annotated})
     known = KnownTexts()
     known.add(annotated)
-    drawn = _pass_over([(None, text, None) for _, text, _ in candidates.drawn.ranked()], known, wishes.drawn, left_out)
+    drawn = _pass_over([(None, text, None) for _, text, _ in candidates.drawn.ranked()], known, wishes.drawn_of(read), left_out)
     rest = wishes.count - len(drawn)
     taken = {text.text for _, text, _ in drawn}
     best: list[_Entry] = [entry for entry in candidates.best.ranked() if entry[1].text not in taken]

@@ -76,7 +76,7 @@ def gather(project: int, store: Store, *, folder: Path, label_studio: Exporter |
         label_studio.export(project, partial)
         check_export(partial, name=f"export of project {project}")
         config = label_studio.labeling_config(project)
-        lacking = store.reconcile(project, (task.value for task in read_tasks(partial)), mark=mark, config=config)
+        lacking, mark = store.reconcile(project, (task.value for task in read_tasks(partial)), mark=mark, config=config)
         _write(path, _with_text((task.value for task in read_tasks(partial)), config))
     finally:
         partial.unlink(missing_ok=True)

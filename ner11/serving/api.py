@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ from ner11.serving.schemas import (
 )
 from ner11.serving.served import NotReadyError
 from ner11.serving.services import Services
+
+logger = logging.getLogger(__name__)
 
 CLIENT_GONE = 499
 _RETRY_SECONDS = 5
@@ -59,11 +62,16 @@ def handle_errors(app: FastAPI) -> None:
     async def not_ready(request: Request, error: NotReadyError) -> Response:
         return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": str(_RETRY_SECONDS)})
 
+    async def damaged(request: Request, error: Ner11Error) -> Response:
+        logger.error("cannot answer", extra={"reason": str(error)})
+        return JSONResponse({"detail": str(error)}, 503)
+
     async def malformed(request: Request, error: RequestValidationError) -> Response:
         # Without what was sent, which FastAPI would quote.
         return JSONResponse({"detail": first_problem(error.errors())}, 422)
 
     app.add_exception_handler(RequestValidationError, malformed)  # type: ignore[arg-type]
+    app.add_exception_handler(Ner11Error, damaged)  # type: ignore[arg-type]
     app.add_exception_handler(TooBusyError, too_busy)  # type: ignore[arg-type]
     app.add_exception_handler(NotReadyError, not_ready)  # type: ignore[arg-type]
 

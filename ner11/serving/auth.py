@@ -3,12 +3,15 @@
 import hmac
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
 
 from fastapi import HTTPException
+from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.responses import Response
 
 from ner11.errors import Ner11Error
 from ner11.serving.settings import Settings
@@ -55,6 +58,22 @@ def make_auth(settings: Settings) -> Callable[[Request], Awaitable[None]]:
             raise HTTPException(401, detail, headers={"WWW-Authenticate": ", ".join(challenges)})
 
     return auth
+
+
+def guarded_by(guard: Callable[[Request], Awaitable[None]]) -> type[APIRoute]:
+    """Make routes that ask a guard before they read the body; FastAPI reads and parses it before it asks a dependency."""
+
+    class GuardedRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            answer = super().get_route_handler()
+
+            async def answer_guarded(request: Request) -> Response:
+                await guard(request)
+                return await answer(request)
+
+            return answer_guarded
+
+    return GuardedRoute
 
 
 def _encodings(secret: str) -> list[bytes]:

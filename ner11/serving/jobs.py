@@ -64,7 +64,8 @@ class JobQueue(Database):
 
     def job(self, job: str) -> Job | None:
         """Find a job."""
-        rows = self._read(f"SELECT {_JOB} FROM jobs WHERE id = ?", job)
+        # Whatever a client asks for; sqlite takes no half of a character.
+        rows = self._read(f"SELECT {_JOB} FROM jobs WHERE id = ?", job.encode("utf8", "replace").decode("utf8"))
         return Job(*rows[0]) if rows else None
 
     def jobs(self) -> list[Job]:
@@ -79,6 +80,11 @@ class JobQueue(Database):
     def open_jobs(self) -> int:
         """Count the jobs that are queued or started."""
         return int(self._read("SELECT count(*) FROM jobs WHERE state IN (?, ?)", QUEUED, STARTED)[0][0])
+
+    def is_training(self, project: int) -> bool:
+        """Tell whether a training of a project is queued or started."""
+        query = "SELECT count(*) FROM jobs WHERE project = ? AND state IN (?, ?)"
+        return bool(self._read(query, project, QUEUED, STARTED)[0][0])
 
     def start(self, job: str) -> bool:
         """Take a job out of the queue; False if it is not there."""

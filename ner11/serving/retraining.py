@@ -266,6 +266,6 @@ def _keep(plan: Plan, current: ModelVersion, versions: VersionStore, *, log: Pat
         beside[other.name] = other
     f1 = read_object(training / "metrics.json", "overall")["overall"]["micro"]["f1"]
     version = versions.add(pipeline, annotations=usable, f1=f1, beside={**beside, "training.log": log})
-    versions.activate(version.id)
+    versions.activate(version.id, instead_of=current.id)
     versions.prune()
     return version

@@ -82,11 +82,12 @@ class ServedModel:
                     current = self._versions.current()
                     model, version = current.pipeline, current.id
                 if not self._differs(version):
+                    if not version or version != self._failed:
+                        self.error = None
                     return False
                 runtime = self._load(model)
-            except Ner11Error as e:
-                self.error, self._failed = e, version
-                logger.error("the model cannot be loaded", extra={"reason": str(e), "model_version": version or model})
+            except Exception as e:  # also what ONNX Runtime raises, or a folder that is being replaced: who asks must live
+                self._report(e, model, version)
                 return False
             before = self._now[1] if self._now else None
             version = version or f"{runtime.name}-{runtime.version}"
@@ -95,6 +96,15 @@ class ServedModel:
                 self._on_change(runtime, version)
         logger.info("serving", extra={"model_version": version, "before": before, "kind": runtime.kind})
         return True
+
+    def _report(self, error: Exception, model: str, version: str) -> None:
+        before = str(self.error) if self.error else ""
+        if not isinstance(error, Ner11Error):
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            error = Ner11Error(f"cannot be loaded ({said})", where=model, fix="Train or install it again, or name another model")
+        self.error, self._failed = error, version
+        if str(error) != before:
+            logger.error("the model cannot be loaded", extra={"reason": str(error), "model_version": version or model})
 
     def _differs(self, version: str) -> bool:
         """Tell whether a version (none: the one that the Triton serves) is neither the one that serves nor one that failed."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from ner11.errors import Ner11Error
@@ -24,6 +25,8 @@ CREATE TABLE annotations (
 CREATE INDEX by_change ON annotations (changed);
 CREATE INDEX by_task ON annotations (project, task);
 """
+_TASKS_AT_ONCE = 500
+"""Tasks of an export that are taken in at once: nobody else can write meanwhile."""
 _USABLE = "NOT cancelled AND NOT deleted"
 
 
@@ -93,8 +96,8 @@ class Store(JobQueue):
         with self._write() as database:
             for id_ in ids:
                 if key == "annotations":  # also of one that was never heard of: its creation may come late
-                    query = "INSERT OR IGNORE INTO annotations VALUES (?, ?, NULL, '{}', '', '', 0, 1, 0, 0)"
-                    database.execute(query, [project, id_])
+                    query = "INSERT OR IGNORE INTO annotations VALUES (?, ?, NULL, '{}', '', '', 0, 1, ?, 0)"
+                    database.execute(query, [project, id_, _next_change(database)])
                 else:
                     database.execute("INSERT OR IGNORE INTO tasks VALUES (?, ?, '{}', 1)", [project, id_])
                     database.execute("UPDATE tasks SET deleted = 1 WHERE project = ? AND id = ?", [project, id_])
@@ -130,7 +133,9 @@ class Store(JobQueue):
         if task:
             yield task
 
-    def reconcile(self, project: int, tasks: Iterable[dict[str, Any]], *, mark: int, config: str | None = None) -> list[str]:
+    def reconcile(
+        self, project: int, tasks: Iterable[dict[str, Any]], *, mark: int, config: str | None = None
+    ) -> tuple[list[str], int]:
         """Take in an export of a project, which is the truth about all that is not newer than it.
 
         Args:
@@ -140,24 +145,31 @@ class Store(JobQueue):
             config: The labeling configuration of the project, as XML.
 
         Returns:
-            What the store had and the export lacks, by name; it counts as deleted from now on.
+            What the store had and the export lacks, by name; it counts as deleted from now on. And a mark of the changes that
+            the export holds: with those that it told of first, unless webhooks told of others meanwhile.
         """
+        rest, exported, quiet, read = iter(tasks), set[int](), True, mark
+        while batch := [*islice(rest, _TASKS_AT_ONCE)]:  # not all in one go: webhooks must get in between
+            with self._write() as database:
+                quiet = quiet and _next_change(database) == read + 1
+                for task in batch:
+                    id_ = _number(task, "task")
+                    _keep_task(database, project, id_, task)
+                    for annotation in _objects(task.get("annotations")):
+                        exported.add(_number(annotation, "annotation"))
+                        _keep_annotation(database, project, id_, annotation, mark=mark)
+                read = _next_change(database) - 1
         with self._write() as database:
-            exported = set()
+            quiet = quiet and _next_change(database) == read + 1
             _keep_config(database, project, config)
-            for task in tasks:
-                id_ = _number(task, "task")
-                _keep_task(database, project, id_, task)
-                for annotation in _objects(task.get("annotations")):
-                    exported.add(_number(annotation, "annotation"))
-                    _keep_annotation(database, project, id_, annotation)
             query = "SELECT id, task FROM annotations WHERE project = ? AND NOT deleted AND changed <= ? ORDER BY id"
             lacking = [row for row in database.execute(query, [project, mark]) if row[0] not in exported]
             for id_, _ in lacking:
                 change = _next_change(database)
                 query = "UPDATE annotations SET deleted = 1, changed = ? WHERE project = ? AND id = ?"
                 database.execute(query, [change, project, id_])
-        return [f"annotation {id_} of task {task}" for id_, task in lacking]
+            read = _next_change(database) - 1
+        return [f"annotation {id_} of task {task}" for id_, task in lacking], read if quiet else mark
 
     def mark(self) -> int:
         """Number the changes so far: what comes later has a higher number."""
@@ -195,8 +207,14 @@ def _keep_task(database: sqlite3.Connection, project: int, id_: int, task: dict[
     database.execute(f"{query} WHERE NOT deleted", [project, id_, body])
 
 
-def _keep_annotation(database: sqlite3.Connection, project: int, task: int, annotation: dict[str, Any]) -> None:
-    """Keep the newest state of an annotation; deletion is final, and what says the same as before is no change."""
+def _keep_annotation(
+    database: sqlite3.Connection, project: int, task: int, annotation: dict[str, Any], *, mark: int = -1
+) -> None:
+    """Keep the newest state of an annotation; what says the same as before is no change.
+
+    Deletion is final, but for what an export still has that was begun after it, at `mark`: a Label Studio that was set up
+    anew, say, and counts from 1 again.
+    """
     id_, updated, digest = (
         _number(annotation, "annotation"),
         _storable(str(annotation.get("updated_at") or "")),
@@ -204,9 +222,12 @@ def _keep_annotation(database: sqlite3.Connection, project: int, task: int, anno
     )
     query = "SELECT digest, updated, changed, used, deleted FROM annotations WHERE project = ? AND id = ?"
     old = database.execute(query, [project, id_]).fetchone()
-    if old and (old[4] or updated < old[1]):
+    deleted, back = (bool(old[4]), bool(old[4]) and old[2] <= mark) if old else (False, False)
+    if old and not back and (deleted or updated < old[1]):
         return
-    changed = old[2] if old and old[0] == digest else _next_change(database)
+    if back:
+        database.execute("UPDATE tasks SET deleted = 0 WHERE project = ? AND id = ?", [project, task])
+    changed = old[2] if old and old[0] == digest and not back else _next_change(database)
     values = [project, id_, task, json.dumps(annotation), digest, updated, bool(annotation.get("was_cancelled"))]
     used = old[3] if old else 0
     database.execute("INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)", [*values, changed, used])

@@ -2,6 +2,7 @@
 
 import fcntl
 import importlib.util
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ _RECORD = "version.json"
 _POINTER = "versions.json"
 _UNNAMED = "0.0.0"
 """What spaCy calls a pipeline that was never packaged."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -146,19 +148,27 @@ class VersionStore:
                 write_json(folder / _RECORD, {**asdict(version), "number": number, "baseline": self.baseline().id})
         return version
 
-    def activate(self, id_: str) -> None:
+    def activate(self, id_: str, *, instead_of: str | None = None) -> None:
         """Let a version answer from now on.
 
+        Args:
+            id_: The version.
+            instead_of: The version that it was held against; None for whichever answers.
+
         Raises:
-            Ner11Error: If there is none of that id.
+            Ner11Error: If there is none of that id, or another version than `instead_of` answers by now.
         """
         with self._locked():
             baseline = self.baseline()
+            now = self._activated(baseline)[-1].id
+            if instead_of not in (None, now):
+                what = f"{now} answers by now, but {id_} was held against {instead_of}"
+                raise Ner11Error(what, where=self._folder, fix="Train again")
             known = {**self._versions(baseline), baseline.id: baseline}
             if id_ not in known:
                 raise Ner11Error(f"there is no version {id_}", where=self._folder, fix=f"Choose from {', '.join(known)}")
             state = self._read()
-            if id_ != self._activated(baseline)[-1].id:
+            if id_ != now:
                 write_json(self._pointer, {**state, "active": [*state["active"], id_]})
 
     def rollback(self) -> ModelVersion:
@@ -177,21 +187,30 @@ class VersionStore:
         return active[-2]
 
     def prune(self) -> list[str]:
-        """Delete all but the last `KEPT` versions, the one that answers and its parent; give the ids of those deleted."""
+        """Delete what a kill left half made, and all but the last `KEPT` versions, the one that answers and its parent.
+
+        Returns:
+            The ids of the versions that were deleted.
+        """
         with self._locked():
             baseline = self.baseline()
             current, versions = self._activated(baseline)[-1], self._versions(baseline)
             kept = {current.id, current.parent, *list(versions)[-KEPT:]}
             gone = [id_ for id_ in versions if id_ not in kept]
-            for id_ in gone:
-                clear(self.path(id_))
+            partial = (self._folder / "versions").glob(".*.partial")  # a kill left it; names are never used again
+            for path in [*map(self.path, gone), *partial]:
+                clear(path)
         return gone
 
     def _versions(self, baseline: ModelVersion) -> dict[str, ModelVersion]:
         """Read the versions of a baseline, oldest first."""
         found: list[tuple[int, ModelVersion]] = []
         for path in (self._folder / "versions").glob(f"*/{_RECORD}"):
-            record: dict[str, Any] = read_object(path, "number", "baseline", "id", "parent", "created", "annotations", "f1")
+            try:
+                record: dict[str, Any] = read_object(path, "number", "baseline", "id", "parent", "created", "annotations", "f1")
+            except Ner11Error as e:  # the others must still answer
+                _warn(f"{path}: {e.what}; this version is left out")
+                continue
             if record["baseline"] == baseline.id and not path.parent.name.startswith("."):
                 # Where it lies now: the folder may have been moved.
                 values = [record[key] for key in ("parent", "created", "annotations", "f1")]
@@ -213,6 +232,12 @@ class VersionStore:
         with (self._folder / "versions.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@lru_cache(maxsize=64)
+def _warn(said: str) -> None:
+    """Say it once: versions are looked at every few seconds."""
+    _log.warning(said)
 
 
 @lru_cache(maxsize=1)

@@ -44,10 +44,11 @@ def test_a_task_is_annotated_unless_it_was_skipped(tmp_path, annotations, annota
 def test_what_cannot_be_used_is_counted(tmp_path):
     records = ["{broken", "3", '{"text": null}', '{"text": 5}', '{"text": "a\\u0000b"}', '{"other": "x"}', '{"text": " "}']
     records += [json.dumps({"text": "x" * (MAX_CHARACTERS + 1)}), '{"text": "good"}']
+    records += [json.dumps(task("no JSON to others", score=value)) for value in (float("nan"), float("inf"))]
     write(tmp_path, "a.jsonl", "\n".join(records))
     counts = Counter()
     assert [text.text for text in read_pool([tmp_path / "a.jsonl"], left_out=counts)] == ["good"]
-    assert counts == {DAMAGED: 2, EMPTY: 5, LONG: 1}
+    assert counts == {DAMAGED: 4, EMPTY: 5, LONG: 1}
 
 
 def test_another_key_holds_the_text(tmp_path):

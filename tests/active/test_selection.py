@@ -54,6 +54,13 @@ def test_a_random_share_is_drawn_from_the_whole_pool_and_spread(stub):
     assert drawn[True] / (drawn[True] + drawn[False]) == pytest.approx(400 / 448, abs=0.12)
 
 
+def test_of_a_pool_with_fewer_texts_than_wished_only_its_share_is_drawn(stub):
+    found = select(GRADED, stub, wishes(count=500, random_share=1 / 3))
+    assert [one.at_random for one in found.chosen].count(True) == 2 and len(found.chosen) == len(GRADED)
+    chosen = [one.uncertainty for one in found.chosen if not one.at_random]
+    assert chosen == sorted(chosen, reverse=True)
+
+
 def test_the_seed_decides(stub):
     texts = pool(*(f"text {i}" for i in range(100)))
     first, again, other = (texts_of(select(texts, stub, wishes("random", 5, seed=seed))) for seed in (1, 1, 2))

@@ -164,6 +164,34 @@ def test_a_training_that_is_ended_in_the_middle_loses_nothing(stand_in):
     assert task["data"] == {"text": TEXTS[0]} and len(task["annotations"]) == 1
 
 
+def test_a_training_of_the_button_that_is_interrupted_by_hand_stays_in_the_queue(stand_in):
+    store = Store(stand_in / "state" / FILE)
+    job = store.request_training(1, reason="button").id
+    with start(stand_in) as process:
+        while not (stand_in / "began").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert store.job(job).state == "queued" and store.waiting(1) == 1
+
+
+def test_a_model_that_was_rolled_back_meanwhile_is_not_replaced(stand_in):
+    store, versions = Store(stand_in / "state" / FILE), VersionStore(stand_in / "state", str(stand_in / "model"))
+    bad = versions.add(stand_in / "model").id
+    versions.activate(bad)
+    with start(stand_in) as process:
+        while not (stand_in / "began").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        versions.rollback()
+        (stand_in / "go").touch()
+        said = process.stderr.read()
+    assert process.returncode == 1 and f"en_toy-1 answers by now, but en_toy-1+r2 was held against {bad}" in said
+    assert versions.current().id == "en_toy-1" and store.jobs()[0].state == "failed" and store.waiting(1) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -207,6 +235,10 @@ def test_a_failed_gate_keeps_the_model_that_answers(stand_in):
     assert said == "✘ F1 of CVE on gold is 0.1; 0.5 is needed (and 2 more gates); en_toy-1+r1 stays.\n"
     assert versions.current().id == "en_toy-1+r1" and store.waiting(1) == 0
     assert [job.state for job in store.jobs()] == ["refused", "finished"]
+    arguments = ["list", "--model", str(stand_in / "model"), "--state", str(stand_in / "state")]
+    done = CliRunner().invoke(importlib.import_module("model_versions").app, arguments)
+    assert "refused: F1 of CVE on gold is 0.1; 0.5 is needed (and 2 more gates); en_toy-1+r1 stays.\n" in done.stdout
+    assert "en_toy-1+r1" in done.stdout and "finished: en_toy-1+r1 answers now" in done.stdout
     arguments = ["rollback", "--model", str(stand_in / "model"), "--state", str(stand_in / "state")]
     done = CliRunner().invoke(importlib.import_module("model_versions").app, arguments)
     assert done.exit_code == 0 and "en_toy-1 answers again, instead of en_toy-1+r1" in done.stdout

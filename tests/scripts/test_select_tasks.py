@@ -36,6 +36,19 @@ def test_annotated_texts_of_an_export_are_not_asked_again(run, project, pool, to
     assert "Only 2 of 500" in done.stdout
 
 
+def test_annotated_texts_are_left_out_under_the_field_of_the_pool(run, project, toy_pipelines):  # noqa: F811
+    tasks = [{"data": {"body": f"zz saw qq qq and word{i}"}, "annotations": [{"result": []}]} for i in range(3)]
+    (project / "an export.json").write_text(json.dumps(tasks[1:]))
+    (project / "my pool").mkdir()
+    (project / "my pool/old.json").mkdir()  # a folder is no file of the pool, whatever its name
+    (project / "my pool/texts.jsonl").write_text("".join(json.dumps({"body": task["data"]["body"]}) + "\n" for task in tasks))
+    arguments = ["my pool", "--key", "body", "--annotated", "an export.json, an export.json"]
+    done = run("select_tasks", *arguments, "--model", str(toy_pipelines["onnx"]))
+    assert done.exit_code == 0, done.output
+    (task,) = json.loads((project / "training/selected.json").read_text())
+    assert task["data"]["body"] == "zz saw qq qq and word0" and task["meta"]["chosen_by"] == "strategy"
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

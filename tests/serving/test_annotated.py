@@ -50,6 +50,8 @@ def test_an_export_is_pulled_and_what_it_lacks_is_named(store, tmp_path):
     assert gathered.lacking == ["annotation 1 of task 1"]
     assert [text.text for text in read_label_studio(gathered.path)] == [text.text for text in read_label_studio(EXPORT)]
     assert count_usable(gathered.path) == 2 and store.waiting(3) == 3
+    store.set_trained(3, gathered.mark)
+    assert store.waiting(3) == 0
     assert [path.name for path in tmp_path.glob("*.json")] == ["project-3.json"] and not list(tmp_path.glob(".project*"))
 
 

@@ -224,3 +224,11 @@ def test_a_client_that_goes_away_leaves_no_work_behind(client, runtime):
     thread.join()
     extract(client, text="third")
     assert runtime.asked == [["first"], ["third"]] and services.batcher.waiting == 0
+
+
+def test_a_baseline_that_is_gone_is_no_defect_of_ours(client, monkeypatch):
+    monkeypatch.setattr(client.app.state.services.versions, "_baseline", "gone")  # a training replaces it
+    answers = [client.get("/v1/model"), client.get("/label-studio/versions")]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].json()["detail"].startswith("gone: no trained pipeline")
+    assert client.post("/v1/extract", json={"text": "Turla"}).status_code == 200

@@ -28,6 +28,8 @@ def loaded():
 def served(versions, loaded):
     def load(model):
         loaded.append(model)
+        if "odd" in model:
+            raise Exception("INVALID_PROTOBUF")  # as ONNX Runtime does
         if "broken" in model:
             raise Ner11Error("cannot be loaded", where=model)
         return StandIn()
@@ -65,3 +67,26 @@ def test_a_model_without_versions_names_itself_and_follows_its_server(loaded):
     assert served.reload() and not served.reload() and served.model_version == "en_toy-1.0.0"
     runtime.is_outdated = lambda: True
     assert served.reload() and len(loaded) == 2
+
+
+def test_whatever_a_load_raises_is_reported_and_the_next_version_is_followed(served, versions, caplog):
+    versions.id = "odd"
+    assert not served.reload() and not served.reload()
+    assert str(served.error).startswith("folder of odd: cannot be loaded (Exception: INVALID_PROTOBUF)")
+    versions.id = "en_toy-1"
+    assert served.reload() and served.error is None
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["the model cannot be loaded"]
+
+
+def test_a_store_that_cannot_be_read_is_reported_once(served, versions, monkeypatch, caplog):
+    served.reload()
+
+    def current(self):
+        raise FileNotFoundError("meta.json")  # a training puts another folder in its place
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Versions, "current", current)
+        assert not served.reload() and not served.reload()
+    assert served.model_version == "en_toy-1"
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+    assert not served.reload() and served.error is None

@@ -129,9 +129,58 @@ def test_an_export_is_the_truth_about_what_is_not_newer(store, tmp_path):
     annotate(store, 5)
     mark = store.mark()
     annotate(store, 6)
-    assert store.reconcile(1, export, mark=mark, config="<View>2</View>") == ["annotation 5 of task 5"]
+    assert store.reconcile(1, export, mark=mark, config="<View>2</View>") == (["annotation 5 of task 5"], mark)
     assert [text for text, *_ in read(store, tmp_path)] == ["Turla again, 1.", "Turla again, 2.", "Turla again, 6."]
     assert store.waiting(1) == 1 and store.labeling_config(1) == "<View>2</View>"
+
+
+def test_what_only_an_export_told_of_is_read_with_it(store):
+    told, export = Store(store.path.with_name("other.sqlite")), []
+    for number in (1, 2):
+        annotate(told, number)
+        export = list(told.annotated_tasks(1))
+    lacking, mark = store.reconcile(1, export, mark=store.mark())
+    assert lacking == [] and store.waiting(1) == 2
+    store.set_trained(1, mark)
+    assert store.waiting(1) == 0
+
+
+def test_webhooks_get_in_while_an_export_is_taken_in(store, tmp_path):
+    annotate(store, 1)
+    export, mark = list(store.annotated_tasks(1)), store.mark()
+
+    def read_slowly():
+        yield from export
+        annotate(store, 2)
+
+    assert store.reconcile(1, read_slowly(), mark=mark) == ([], mark)
+    store.set_trained(1, mark)
+    assert store.waiting(1) == 1 and len(read(store, tmp_path)) == 2
+
+
+def test_what_an_export_still_has_was_not_deleted(store, tmp_path):
+    for number in (1, 2):
+        annotate(store, number)
+    export = list(store.annotated_tasks(1))
+    store.reconcile(1, [], mark=store.mark())  # Label Studio was set up anew, and counts from 1 again
+    store.record("TASKS_DELETED", {"tasks": [{"id": 2}], "project": PROJECT})
+    store.set_trained(1, store.mark())
+    mark = store.mark()
+    store.record("ANNOTATIONS_DELETED", {"annotations": [{"id": 7}], "project": PROJECT})  # while the export is made
+    seventh = {**export[0], "id": 7, "annotations": [{**export[0]["annotations"][0], "id": 7, "task": 7}]}
+    store.reconcile(1, [*export, seventh], mark=mark)
+    assert [text for text, *_ in read(store, tmp_path)] == ["Turla again, 1.", "Turla again, 2."]
+    assert store.waiting(1) == 2
+
+
+def test_a_training_is_known_until_it_has_ended(store):
+    job = store.request_training(1, reason="button").id
+    assert store.is_training(1) and not store.is_training(2)
+    assert store.job(job) and store.job("\ud800") is None
+    store.start(job)
+    assert store.is_training(1)
+    store.end(job, "refused", "")
+    assert not store.is_training(1)
 
 
 def test_a_damaged_database_is_kept_aside(tmp_path, caplog):

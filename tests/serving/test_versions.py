@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -104,6 +105,13 @@ def test_old_versions_are_deleted_but_never_the_one_that_answers_nor_its_parent(
     assert versions.next_id().endswith("+r9")
 
 
+def test_what_a_kill_left_of_a_version_is_deleted(versions, pipeline, tmp_path):
+    version = add(versions, pipeline)
+    left = tmp_path / "state/versions/.en_ner11_cyber-1.0.0+r9.partial"
+    shutil.copytree(versions.path(version), left)
+    assert versions.prune() == [] and not left.exists() and versions.current().id == version
+
+
 def test_a_new_baseline_begins_a_history_of_its_own(versions, pipeline, tmp_path):
     add(versions, pipeline)
     newer = VersionStore(tmp_path / "state", str(make_pipeline(tmp_path / "newer", "1.1.0")))
@@ -158,3 +166,20 @@ def test_a_damaged_pointer_is_one_line(versions, pipeline, tmp_path):
     Path(tmp_path / "state/versions.json").write_text(json.dumps({"last": 1})[:-3])
     with pytest.raises(Ner11Error, match=r"versions\.json: damaged"):
         versions.current()
+
+
+def test_a_damaged_version_does_not_take_the_others_with_it(versions, pipeline, caplog):
+    first, second = add(versions, pipeline), add(versions, pipeline)
+    (versions.path(first) / "version.json").write_text("")
+    assert versions.current().id == second and ids(versions) == ["1.0.0+r2", "1.0.0"]
+    assert caplog.text.count("this version is left out") == 1
+
+
+def test_a_version_is_not_activated_instead_of_one_that_it_was_not_held_against(versions, pipeline):
+    first = add(versions, pipeline)
+    second = versions.add(pipeline).id
+    versions.rollback()  # while the second was trained
+    message = f"en_ner11_cyber-1.0.0 answers by now, but {second} was held against {first}"
+    with pytest.raises(Ner11Error, match=message.replace("+", "[+]")):
+        versions.activate(second, instead_of=first)
+    assert versions.current().id == "en_ner11_cyber-1.0.0"

@@ -13,13 +13,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Body, Depends, HTTPException
+from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import JSONResponse
 from starlette.requests import Request
 
 from ner11.errors import Ner11Error
 from ner11.serving.api import problems
+from ner11.serving.auth import guarded_by
 from ner11.serving.entities import label_paths
+from ner11.serving.jobs import FAILED
 from ner11.serving.label_studio.config import LabelingConfig, parse_config
 from ner11.serving.label_studio.protocol import (
     JobRequest,
@@ -90,22 +92,21 @@ def _secret_guard(secret: str) -> Callable[[Request], Awaitable[None]]:
 
 
 def _make_routes(backend: "Backend", *, guard: Callable[[Request], Awaitable[None]]) -> APIRouter:
-    async def webhook_guard(request: Request) -> None:
+    async def explaining_guard(request: Request) -> None:
         try:
             await guard(request)
         except HTTPException as e:
-            if e.status_code == 401 and "authorization" not in request.headers:
+            if e.status_code == 401 and request.url.path.endswith("/webhook") and "authorization" not in request.headers:
                 backend.explain_lost_webhooks()
             raise
 
-    router, dependencies = APIRouter(default_response_class=AsciiResponse, responses=_STATUSES), [Depends(guard)]
+    # Before the body: whoever may not ask must not keep the server busy with reading it.
+    route_class = guarded_by(explaining_guard)
+    router = APIRouter(default_response_class=AsciiResponse, responses=_STATUSES, route_class=route_class)
 
     def add(method: str, path: str, route: Callable[..., Any], *more: dict[int, dict[str, Any]], described: bool = True) -> None:
         responses: dict[int | str, dict[str, Any]] = {status: said for each in more for status, said in each.items()}
-        with_webhook = [Depends(webhook_guard)] if path == "/webhook" else dependencies
-        router.add_api_route(
-            path, route, methods=[method], dependencies=with_webhook, responses=responses, include_in_schema=described
-        )
+        router.add_api_route(path, route, methods=[method], responses=responses, include_in_schema=described)
 
     for path in ("", "/", "/health"):
         add("GET", path, backend.health, described=path == "/health")
@@ -185,8 +186,7 @@ class Backend:
             return AsciiResponse({"job": self._request_training(project, "asked for in Label Studio")}, 201)
         try:
             store.record(action, body)
-            enough = self._services.settings.retrain_after
-            if enough and action in _ANNOTATED and (waiting := store.waiting(project)) >= enough:
+            if action in _ANNOTATED and (waiting := self._enough(project)):
                 return AsciiResponse({"job": self._request_training(project, f"{waiting} new annotations")}, 201)
         except Ner11Error as e:
             if e.where == WEBHOOK:  # nothing that Label Studio sends
@@ -228,6 +228,18 @@ class Backend:
             return self._services.served.now
         except NotReadyError as e:
             raise HTTPException(503, str(e)) from e
+
+    def _enough(self, project: int) -> int:
+        """Count the new annotations if they are enough for a training by itself, and none is under way; 0 if not."""
+        least, store = self._services.settings.retrain_after, self._services.store
+        # What a training that runs has read counts as new until it has ended.
+        if not least or store is None or store.is_training(project):
+            return 0
+        last = next((job for job in store.jobs() if job.project == project), None)
+        if last and last.state == FAILED:  # what made it fail is still there: the button starts the next one
+            return 0
+        waiting = store.waiting(project)
+        return waiting if waiting >= least else 0
 
     def _request_training(self, project: int, reason: str) -> str:
         if self._services.store is None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ner11.serving.trainer import Trainer
 from tests.serving.label_studio.toys import make_tasks
 
 URL = "/label-studio"
@@ -54,3 +55,47 @@ def test_the_secret_opens_the_routes_of_label_studio(serve, url, status):
     assert client.post(f"{url}/webhook", json=ANNOTATED).status_code == status
     assert client.app.state.services.store.waiting(3) == (status == 200)
     assert client.post("/v1/extract", json={"text": "Turla"}).status_code == 401
+
+
+@pytest.mark.parametrize(("url", "status"), [(URL, 401), (f"{URL}/guess", 404), (f"{URL}/open-sesame", 422)])
+@pytest.mark.parametrize("path", ["webhook", "predict", "setup"])
+def test_who_may_not_ask_is_told_so_before_the_body_is_read(serve, url, status, path):
+    client = serve(token="t", webhook_secret="open-sesame")
+    headers = {"Content-Type": "application/json"}
+    assert client.post(f"{url}/{path}", content=b'{"action": ', headers=headers).status_code == status
+
+
+def test_a_training_that_runs_is_not_followed_by_one_on_what_it_has_read(serve, monkeypatch):
+    monkeypatch.setattr(Trainer, "_look", lambda self: None)
+    client = serve(retrain_after=2)
+    store = client.app.state.services.store
+
+    def annotate(number):
+        annotation = {**ANNOTATED["annotation"], "id": number, "task": number}
+        client.post(f"{URL}/webhook", json={**ANNOTATED, "annotation": annotation, "task": make_tasks(*"abcd"[:number])[-1]})
+
+    annotate(1)
+    annotate(2)
+    (job,) = store.jobs()
+    store.start(job.id)
+    mark = store.mark()
+    annotate(3)
+    assert len(store.jobs()) == 1
+    store.set_trained(3, mark)
+    store.end(job.id, "refused", "")
+    annotate(4)
+    assert [job.state for job in store.jobs()] == ["queued", "refused"]
+
+
+def test_a_training_that_failed_is_not_tried_again_by_itself(serve, monkeypatch):
+    monkeypatch.setattr(Trainer, "_look", lambda self: None)
+    client = serve(retrain_after=1)
+    store = client.app.state.services.store
+    client.post(f"{URL}/webhook", json=ANNOTATED)
+    (job,) = store.jobs()
+    store.start(job.id)
+    store.end(job.id, "failed", "no space left")
+    client.post(f"{URL}/webhook", json={**ANNOTATED, "annotation": {**ANNOTATED["annotation"], "id": 77}})
+    assert [job.state for job in store.jobs()] == ["failed"]
+    client.post(f"{URL}/webhook", json={"action": "START_TRAINING", "project": ANNOTATED["project"]})
+    assert [job.state for job in store.jobs()] == ["queued", "failed"]

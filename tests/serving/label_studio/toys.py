@@ -104,6 +104,12 @@ class ToyStore:
     def waiting(self, project):
         return self.count
 
+    def is_training(self, project):
+        return False
+
+    def jobs(self):
+        return []
+
     def request_training(self, project, *, reason):
         self.requested.append((project, reason))
         return self.job("job-1")
