@@ -22,11 +22,12 @@ def _verdict(row: dict[str, Any]) -> str:
     """Say whether a strategy pays: better than random, and where there is a control, better than texts of the same lengths."""
     if "over_random" not in row:
         return ""
-    differences = [row["over_random"], *([row["over_matched"]] if "over_matched" in row else [])]
-    lows, highs = zip(*(one["interval"] for one in differences), strict=True)
-    if lows[0] > 0:
-        return "pays" if min(lows) > 0 else "length only"
-    return "costs" if highs[0] < 0 else "no gain"
+    low, high = row["over_random"]["interval"]
+    if low <= 0:
+        return "costs" if high < 0 else "no gain"
+    if "over_matched" not in row:
+        return "pays, length not controlled"
+    return "pays" if row["over_matched"]["interval"][0] > 0 else "pays, beyond length not shown"
 
 
 def _reach(row: dict[str, Any] | None, last: float) -> str:
@@ -49,7 +50,7 @@ def _rows(md: MarkdownRenderer, strategies: dict[str, Any]) -> list[tuple[str, .
                 percent(row["area"]["value"]),
                 _signed(row.get("over_random")),
                 _signed(row.get("over_matched")),
-                _verdict(row),
+                "" if name.startswith(MATCHED) else _verdict(row),
                 percent(row["f1"][-1]),
                 _reach(row.get("reach"), row["tokens"][-1]),
                 f"{row['texts'][-1]:,.0f}",

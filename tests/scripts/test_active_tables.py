@@ -25,9 +25,9 @@ BETTER, WORSE, SAME = figure(0.02, 0.01, 0.03), figure(-0.02, -0.03, -0.01), fig
 @pytest.mark.parametrize(
     ("more", "verdict"),
     [
-        ({"over_random": BETTER}, "pays"),
+        ({"over_random": BETTER}, "pays, length not controlled"),
         ({"over_random": BETTER, "over_matched": BETTER}, "pays"),
-        ({"over_random": BETTER, "over_matched": SAME}, "length only"),
+        ({"over_random": BETTER, "over_matched": SAME}, "pays, beyond length not shown"),
         ({"over_random": SAME, "over_matched": BETTER}, "no gain"),
         ({"over_random": WORSE}, "costs"),
     ],
