@@ -159,11 +159,8 @@ def _run(
         else:
             store.end(taken.id, FAILED, "interrupted")
         fail(INTERRUPT_LINE, INTERRUPTED)
-    except (Ner11Error, OSError) as e:
-        store.end(taken.id, FAILED, str(e))
-        raise
-    except Exception as e:
-        store.end(taken.id, FAILED, f"{type(e).__name__}: {e}")
+    except Exception as e:  # a job that ends without a word would look as if it still ran
+        store.end(taken.id, FAILED, str(e) if isinstance(e, Ner11Error | OSError) else f"{type(e).__name__}: {e}")
         raise
     store.end(taken.id, outcome.state, outcome.said, version=outcome.version)
     return outcome

@@ -83,7 +83,7 @@ class Requests:
                 await answer(scope, receive, noted_send)
             else:
                 await self.app(scope, limited_receive, noted_send)
-        except Exception:
+        except Exception:  # a defect: the client gets an answer, the log the traceback
             REQUESTS.exception("failed", extra={"request_id": request_id})
             if not status:
                 await JSONResponse({"detail": "Something went wrong here; the log says what."}, 500)(scope, receive, noted_send)

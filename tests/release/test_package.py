@@ -59,6 +59,13 @@ def make_meta(model, metrics_path, check):
     return make_meta
 
 
+def test_a_package_says_from_which_confidence_on_its_labels_are_precise(make_meta, metrics_path):
+    metrics = json.loads(metrics_path.read_text(encoding="utf8"))
+    for chosen, expected in (({"wished": 0.9, "labels": {"TOOL": {"threshold": 0.7}}}, {"TOOL": 0.7}), (None, {})):
+        metrics_path.write_text(json.dumps({**metrics, "thresholds": chosen}), encoding="utf8")
+        assert make_meta(0.5)["ner11"]["thresholds"] == expected
+
+
 def test_figures_come_from_the_metrics(make_meta):
     meta = make_meta(0.5)
     assert meta["performance"]["ents_f"] == pytest.approx(2 * 35 / (2 * 35 + 8 + 26))
